@@ -1,0 +1,129 @@
+"""The examples run, small ones in this process; as long as they are written with ``-m slow``."""
+
+import re
+import runpy
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+@pytest.fixture
+def run_example(monkeypatch, capsys):
+    """Return a function that runs an example and returns what it printed."""
+
+    def run(name, *arguments):
+        monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
+        runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+        return capsys.readouterr().out
+
+    return run
+
+
+@pytest.fixture
+def reviews(tmp_path):
+    """Write a small TSV file, compressed, with two rows that have no label."""
+    frame = pd.DataFrame(
+        {
+            "review": ["a good film", "a bad film", "very good", "very bad"] * 10 + ["what", "NA"],
+            "stars": ["5", "1", "5", "1"] * 10 + ["", ""],
+        }
+    )
+    path = tmp_path / "reviews.tsv.gz"
+    frame.to_csv(path, sep="\t", index=False)
+    return path
+
+
+def accuracies(output):
+    return [float(value) for value in re.findall(r"accuracy (\d\.\d+)", output)]
+
+
+def test_quickstart(run_example):
+    output = run_example("quickstart.py", "--rows", 400)
+    assert "300 to train on, 100 to test on" in output
+    baseline, own = accuracies(output)
+    assert baseline > 0.35 and own > 0.3  # four labels; the largest is a third of the rows
+    assert output.count("epoch ") >= 1
+    assert len(output.partition("New sentences:\n")[2].strip().splitlines()) == 4
+
+
+@pytest.mark.slow
+def test_quickstart_as_it_is(run_example):
+    baseline, own = accuracies(run_example("quickstart.py"))
+    assert baseline > 0.6 and own > 0.6
+
+
+def test_classify_csv(run_example, reviews, tmp_path):
+    out = tmp_path / "out.csv"
+    output = run_example(
+        "classify_csv.py", reviews, "--text", "review", "--label", "stars", "--out", out
+    )
+    assert "2 rows without a label are left out" in output
+    assert "32 rows to train on, 8 to test on, 2 labels" in output
+    assert len(accuracies(output)) == 2
+    predictions = pd.read_csv(out, dtype={"stars": str, "prediction": str})
+    assert list(predictions) == ["row", "review", "stars", "prediction", "probability"]
+    assert len(predictions) == 8 and set(predictions["prediction"]) <= {"1", "5"}
+    assert predictions["probability"].between(0.5, 1).all()
+
+
+def test_classify_csv_by_characters(run_example, reviews, tmp_path):
+    output = run_example(
+        *("classify_csv.py", reviews, "--text", "review", "--label", "stars"),
+        *("--analyzer", "char", "--rows", 20, "--sep", "\t", "--out", tmp_path / "out.csv"),
+    )
+    assert "16 rows to train on, 4 to test on" in output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--text", "reviw", "--label", "stars"], "no column 'reviw'; it has 'review', 'stars'"),
+        (["--text", "review", "--label", "stars", "--sep", ","], "no column 'review'"),
+    ],
+)
+def test_classify_csv_says_which_columns_there_are(
+    run_example, reviews, capsys, arguments, message
+):
+    with pytest.raises(SystemExit):
+        run_example("classify_csv.py", reviews, *arguments)
+    assert message in capsys.readouterr().err
+
+
+def test_classify_csv_says_that_a_file_is_missing(run_example, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        run_example("classify_csv.py", tmp_path / "no.csv", "--text", "a", "--label", "b")
+    assert "cannot read" in capsys.readouterr().err
+
+
+def test_classify_csv_needs_two_labels(run_example, tmp_path, capsys):
+    path = tmp_path / "one.csv"
+    pd.DataFrame({"a": ["x", "y"], "b": ["same", "same"]}).to_csv(path)
+    with pytest.raises(SystemExit):
+        run_example("classify_csv.py", path, "--text", "a", "--label", "b")
+    assert "needs two labels" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("rows", [120, pytest.param(None, marks=pytest.mark.slow)])
+def test_plot_pipeline(run_example, rows):
+    output = run_example("plot_pipeline.py", *[rows] * (rows is not None))
+    assert len(accuracies(output)) == 3
+    assert output.count("rnntextencoder__rnn_units") == 4
+    assert "n_letters" in output and "text and numbers" in output
+
+
+@pytest.mark.filterwarnings("ignore:FigureCanvasAgg is non-interactive")  # plt.show() in a test
+@pytest.mark.parametrize("rows", [60, pytest.param(None, marks=pytest.mark.slow)])
+def test_plot_tutorial_listing(run_example, rows):
+    pytest.importorskip("matplotlib")
+    output = run_example("plot_tutorial_listing.py", *[rows] * (rows is not None))
+    counted, expected = map(
+        int, re.search(r"(\d+) parameters; (\d+) by the formula", output).groups()
+    )
+    assert counted == expected
+    if rows is None:
+        assert counted == 2_602_896
+    assert "H: (11, 128)" in output
