@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from skrnn import RNNTextEncoder
 from skrnn.datasets import load_docstrings
 
-N_ROWS = int(sys.argv[1]) if len(sys.argv) > 1 else 1200  # a small number for a quick look
+N_ROWS = int(sys.argv[1]) if len(sys.argv) > 1 else 1000  # a small number for a quick look
 
 # %%
 # The sentences as a frame, with a number beside each text.
@@ -32,7 +32,7 @@ print(train.head())
 # **A pipeline.** The encoder is trained with the labels it is given, and its vectors go on to any
 # classifier.
 pipeline = make_pipeline(
-    RNNTextEncoder(rnn_units=16, epochs=5, random_state=0), LogisticRegression(max_iter=1000)
+    RNNTextEncoder(rnn_units=16, epochs=4, random_state=0), LogisticRegression(max_iter=1000)
 )
 pipeline.fit(train["text"], train["target"])
 print(f"pipeline: accuracy {pipeline.score(test['text'], test['target']):.3f}")
@@ -60,7 +60,7 @@ print(f"best: accuracy {search.score(test['text'], test['target']):.3f}")
 # **Text and numbers.** The column of texts is given by name, the numbers as a list of names; the
 # output is a frame with named columns and the index of the input.
 columns = make_column_transformer(
-    (RNNTextEncoder(rnn_units=4, epochs=5, random_state=0), "text"),
+    (RNNTextEncoder(rnn_units=4, epochs=4, random_state=0), "text"),
     (StandardScaler(), ["n_letters"]),
 ).set_output(transform="pandas")
 mixed = make_pipeline(columns, LogisticRegression(max_iter=1000))

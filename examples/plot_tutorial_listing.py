@@ -21,7 +21,7 @@ import numpy as np
 from skrnn import RNNTextEncoder
 from skrnn.datasets import load_docstrings
 
-N_ROWS = int(sys.argv[1]) if len(sys.argv) > 1 else 4000  # a small number for a quick look
+N_ROWS = int(sys.argv[1]) if len(sys.argv) > 1 else 18000  # a small number for a quick look
 
 # %%
 # Sentences from the docstrings of installed packages.
@@ -40,9 +40,10 @@ encoder = RNNTextEncoder(
     sequence_length=50,
     bidirectional=False,
     pooling="last",
-    n_components=None,
+    dropout=0.0,
     optimizer="adam",
-    epochs=2,
+    epochs=1,
+    batch_size=64,
     random_state=0,
     verbose=1,
 )
