@@ -45,9 +45,7 @@ def read_rows(parser, arguments):
         parser.error(f"cannot read {arguments.file}: {error}")
     for column in (arguments.text, arguments.label):
         if column not in frame:
-            parser.error(
-                f"{arguments.file} has no column {column!r}; it has {', '.join(map(repr, frame))}"
-            )
+            parser.error(f"{arguments.file} has no column {column!r}; it has {', '.join(map(repr, frame))}")
     labelled = frame[frame[arguments.label].str.strip() != ""]
     if len(labelled) < len(frame):
         print(f"{len(frame) - len(labelled)} rows without a label are left out")
@@ -62,9 +60,7 @@ def make_baseline(analyzer):
     if analyzer == "char":
         tfidf = TfidfVectorizer(sublinear_tf=True, analyzer="char", ngram_range=(1, 3))
     else:
-        tfidf = TfidfVectorizer(
-            sublinear_tf=True, ngram_range=(1, 2), token_pattern=r"(?u)\w+|[^\w\s]"
-        )
+        tfidf = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), token_pattern=r"(?u)\w+|[^\w\s]")
     return make_pipeline(tfidf, LogisticRegression(C=10, max_iter=1000))
 
 

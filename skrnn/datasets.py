@@ -118,9 +118,7 @@ def load_docstrings(
         )
     names = sorted(set(packages))
     if not names:
-        raise ValueError(
-            "The packages parameter of load_docstrings must name at least one package."
-        )
+        raise ValueError("The packages parameter of load_docstrings must name at least one package.")
     mask = _mask_pattern(names)
     package_of: dict[str, tuple[str, str | None]] = {}
     with _collector_paused():

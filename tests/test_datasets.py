@@ -49,9 +49,7 @@ def packages(tmp_path, monkeypatch):
     }.items():
         (tmp_path / name / "tests").mkdir(parents=True)
         (tmp_path / name / "__init__.py").write_text(source)
-        (tmp_path / name / "tests" / "test_it.py").write_text(
-            '"""A sentence of the tests folder."""'
-        )
+        (tmp_path / name / "tests" / "test_it.py").write_text('"""A sentence of the tests folder."""')
         (tmp_path / name / "broken.py").write_text('"""A sentence of a broken file, unseen."""\n(')
     monkeypatch.syspath_prepend(tmp_path)
     return ["other", "gizmo"]
@@ -74,9 +72,7 @@ def test_prose_is_kept_and_the_rest_left_out(packages):
 
 
 def test_a_paragraph_spans_lines_and_ends_at_an_indent():
-    docstring = (
-        "The first sentence goes on\nto the next line.\n    Indented text is its own paragraph."
-    )
+    docstring = "The first sentence goes on\nto the next line.\n    Indented text is its own paragraph."
     assert list(_sentences(docstring)) == [
         "The first sentence goes on to the next line.",
         "Indented text is its own paragraph.",

@@ -58,9 +58,7 @@ def test_quickstart_as_it_is(run_example):
 
 def test_classify_csv(run_example, reviews, tmp_path):
     out = tmp_path / "out.csv"
-    output = run_example(
-        "classify_csv.py", reviews, "--text", "review", "--label", "stars", "--out", out
-    )
+    output = run_example("classify_csv.py", reviews, "--text", "review", "--label", "stars", "--out", out)
     assert "2 rows without a label are left out" in output
     assert "32 rows to train on, 8 to test on, 2 labels" in output
     assert len(accuracies(output)) == 2
@@ -85,9 +83,7 @@ def test_classify_csv_by_characters(run_example, reviews, tmp_path):
         (["--text", "review", "--label", "stars", "--sep", ","], "no column 'review'"),
     ],
 )
-def test_classify_csv_says_which_columns_there_are(
-    run_example, reviews, capsys, arguments, message
-):
+def test_classify_csv_says_which_columns_there_are(run_example, reviews, capsys, arguments, message):
     with pytest.raises(SystemExit):
         run_example("classify_csv.py", reviews, *arguments)
     assert message in capsys.readouterr().err
@@ -120,9 +116,7 @@ def test_plot_pipeline(run_example, rows):
 def test_plot_tutorial_listing(run_example, rows):
     pytest.importorskip("matplotlib")
     output = run_example("plot_tutorial_listing.py", *[rows] * (rows is not None))
-    counted, expected = map(
-        int, re.search(r"(\d+) parameters; (\d+) by the formula", output).groups()
-    )
+    counted, expected = map(int, re.search(r"(\d+) parameters; (\d+) by the formula", output).groups())
     assert counted == expected
     if rows is None:
         assert counted == 2_602_896

@@ -67,9 +67,7 @@ def internal_imports():
 def run(code):
     """Run code in a new process and return its standard output."""
     environment = {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=environment
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
@@ -100,10 +98,7 @@ def test_unpickling_and_predicting_load_no_backend(cls, tmp_path):
 
 def test_fitting_loads_the_backend():
     """The two tests above could not fail if the names were never in sys.modules."""
-    code = (
-        f"import skrnn; skrnn.RNNTextClassifier(rnn_units=2, epochs=1).fit({TEXTS}, {LABELS}); "
-        f"{LOADED}"
-    )
+    code = f"import skrnn; skrnn.RNNTextClassifier(rnn_units=2, epochs=1).fit({TEXTS}, {LABELS}); {LOADED}"
     assert "keras" in run(code)
 
 

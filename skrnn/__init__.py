@@ -1,0 +1,12 @@
+"""Recurrent neural networks for text behind the scikit-learn API: Keras trains, NumPy serves.
+
+The flow, a file a stage: ``tokens`` (text to ids), ``vectors`` (pretrained embeddings), then the network of
+a ``spec``, trained by ``network`` and ``training`` (Keras) and computed by ``forward`` (NumPy), to the
+``heads`` that say what a vector means. The estimators differ in that last stage only.
+"""
+
+from skrnn.classifier import RNNTextClassifier
+from skrnn.encoder import RNNTextEncoder
+
+__all__ = ["RNNTextClassifier", "RNNTextEncoder"]
+__version__ = "0.1.0"

@@ -1,0 +1,399 @@
+"""What the estimators share: reading texts, one way to fit, one way to serve."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from numbers import Integral, Real
+from typing import Any, NamedTuple
+
+import joblib
+import numpy as np
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.model_selection import train_test_split
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import _check_feature_names, check_is_fitted
+
+from skrnn.backend import keras_half
+from skrnn.batches import lengths, pad, truncate
+from skrnn.forward import Forward
+from skrnn.heads import TOKEN_HEADS
+from skrnn.monitor import Monitor, Validation
+from skrnn.spec import ACTIVATIONS, LAYERS, POOLINGS, Head, Spec, initial_weights
+from skrnn.texts import check_texts
+from skrnn.tokens import Sequences, Tokens
+
+BLOCK = 8192  # texts tokenised and encoded at a time: bounds the memory of transform
+LONGEST = 400  # tokens: the cap of sequence_length=None
+MAX_TOKENS = 2**15  # ids of a padded training batch
+MAX_TOKENS_DECODED = 2**12  # of one that predicts every id of a large vocabulary
+
+
+class Labelled(NamedTuple):
+    """Texts with what is to be learned of them."""
+
+    texts: list[str]
+    targets: np.ndarray | None  # (n,) class numbers, (n, n_outputs) float32, or None: the texts
+    weights: np.ndarray  # (n,) float32
+
+
+class BaseRNNText(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Base of the estimators; a subclass says what stage 5 learns."""
+
+    _parameter_constraints: dict = {
+        "analyzer": [StrOptions({"word", "char", "subword"}), callable],
+        "lowercase": ["boolean"],
+        "strip_accents": [StrOptions({"ascii", "unicode"}), callable, None],
+        "preprocessor": [callable, None],
+        "tokenizer": [callable, None],
+        "token_pattern": [str],
+        "min_df": [
+            Interval(Integral, 1, None, closed="left"),
+            Interval(Real, 0, 1, closed="both"),
+        ],
+        "vocab_size": [Interval(Integral, 4, None, closed="left"), None],
+        "vocabulary": ["array-like", dict, set, None],
+        "sequence_length": [Interval(Integral, 1, None, closed="left"), None],
+        "truncation": [StrOptions({"end", "start", "middle"})],
+        "missing": [StrOptions({"error", "empty"})],
+        "embedding_dim": [Interval(Integral, 1, None, closed="left")],
+        "layer": [StrOptions(set(LAYERS))],
+        "rnn_units": [Interval(Integral, 1, None, closed="left")],
+        "rnn_activation": [StrOptions(set(ACTIVATIONS))],
+        "n_layers": [Interval(Integral, 1, None, closed="left")],
+        "bidirectional": ["boolean"],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "recurrent_dropout": [Interval(Real, 0, 1, closed="left")],
+        "pooling": [StrOptions(set(POOLINGS))],
+        "n_components": [Interval(Integral, 1, None, closed="left"), None],
+        "activation": [StrOptions(set(ACTIVATIONS))],
+        "optimizer": [StrOptions({"adam", "adamw", "nadam", "rmsprop", "sgd", "adagrad"})],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "epochs": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "early_stopping": [StrOptions({"auto"}), "boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "callbacks": [list, tuple, None],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+        "n_jobs": [Integral, None],
+    }
+
+    # -- reading -------------------------------------------------------------------------------
+
+    def _read(self, X: Any, *, reset: bool = False) -> list[str]:
+        """Return texts as a list of str; at fit (`reset`) none at all is an error."""
+        texts = check_texts(X, owner=type(self).__name__, missing=self.missing)
+        if reset and not texts:
+            raise ValueError(
+                f"{type(self).__name__}.fit got 0 texts (0 sample(s)); a minimum of 1 is required."
+            )
+        return texts
+
+    # -- fitting -------------------------------------------------------------------------------
+
+    def _learn(
+        self,
+        head: Head,
+        train: Labelled,
+        held_out: Labelled | None,
+        rng: np.random.Generator,
+        n_outputs: int = 0,
+    ) -> dict[str, Any]:
+        """Fit tokens and network and return the fitted attributes; the estimator is left as it is."""
+        tokens, sequences = Tokens.fit(
+            train.texts,
+            analyzer=self.analyzer,
+            lowercase=self.lowercase,
+            strip_accents=self.strip_accents,
+            preprocessor=self.preprocessor,
+            tokenizer=self.tokenizer,
+            token_pattern=self.token_pattern,
+            min_df=self.min_df,
+            vocab_size=self.vocab_size,
+            vocabulary=self.vocabulary,
+        )
+        cap = self.sequence_length or min(int(lengths(sequences).max()), LONGEST)
+        spec = self._spec_for(head, tokens.n_ids, n_outputs)
+        validation = None
+        if held_out is not None:
+            ids = truncate(tokens.encode(held_out.texts), cap, self.truncation)
+            validation = Validation(ids, held_out.targets, held_out.weights, _n_threads(self.n_jobs))
+        sequences = truncate(sequences, cap, self.truncation)
+        monitor = Monitor(
+            spec,
+            validation,
+            patience=self.n_iter_no_change,
+            tol=self.tol,
+            epochs=self.epochs,
+            n_tokens=len(sequences.ids),
+            learning_rate=self.learning_rate,
+            verbose=int(self.verbose),
+            owner=type(self).__name__,
+        )
+        training = keras_half("training", wanted_by=f"{type(self).__name__}.fit")
+        training.train(
+            spec,
+            initial_weights(spec, rng),
+            training.Examples(sequences, train.targets, train.weights),
+            optimizer=self.optimizer,
+            learning_rate=self.learning_rate,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            max_tokens=MAX_TOKENS_DECODED if head in TOKEN_HEADS else MAX_TOKENS,
+            seed=int(rng.integers(2**31)),
+            callbacks=self.callbacks or (),
+            after_epoch=monitor,
+        )
+        return _fitted(tokens, spec, cap, self.truncation, monitor)
+
+    def _spec_for(self, head: Head, n_ids: int, n_outputs: int) -> Spec:
+        return Spec(
+            n_ids=n_ids,
+            embedding_dim=self.embedding_dim,
+            layer=self.layer,
+            rnn_units=self.rnn_units,
+            rnn_activation=self.rnn_activation,
+            n_layers=self.n_layers,
+            bidirectional=self.bidirectional,
+            pooling=self.pooling,
+            n_components=self.n_components,
+            activation=self.activation,
+            head=head,
+            n_outputs=n_ids if head in TOKEN_HEADS else n_outputs,
+            dropout=float(self.dropout),
+            recurrent_dropout=float(self.recurrent_dropout),
+        )
+
+    def _hold_out(
+        self,
+        train: Labelled,
+        given: Labelled | None,
+        rng: np.random.Generator,
+        strata: np.ndarray | None = None,
+    ) -> tuple[Labelled, Labelled | None]:
+        """Split off a validation set, stratified where every class has two rows or more."""
+        n = len(train.texts)
+        wanted = n >= 100 if self.early_stopping == "auto" else self.early_stopping
+        if given is not None or not wanted:
+            return train, given if wanted else None
+        if n < 2:
+            raise ValueError(
+                f"early_stopping=True of {type(self).__name__} needs 2 texts or more to hold some out; "
+                f"got {n}. Set early_stopping=False."
+            )
+        n_held = max(1, round(n * self.validation_fraction))
+        if strata is not None:
+            classes, counts = np.unique(strata, return_counts=True)
+            if counts.min() < 2 or n_held < len(classes) or n - n_held < len(classes):
+                strata = None
+        kept, held = train_test_split(
+            np.arange(n), test_size=n_held, random_state=int(rng.integers(2**31)), stratify=strata
+        )
+        return _rows(train, np.sort(kept)), _rows(train, np.sort(held))
+
+    def _assign(self, X: Any, fitted: dict[str, Any]) -> None:
+        """Replace all fitted attributes at once: a fit that failed before has changed nothing."""
+        for name in [name for name in vars(self) if name.endswith("_") or name == "_forward"]:
+            delattr(self, name)
+        for name, value in fitted.items():
+            setattr(self, name, value)
+        _check_feature_names(self, X, reset=True)
+
+    # -- serving -------------------------------------------------------------------------------
+
+    @cached_property
+    def _forward(self) -> Forward:
+        return Forward(self._spec, self._weights)
+
+    def __dir__(self) -> list[str]:
+        """Return the names without `model_`: who looks at all of them, as the HTML repr, builds nothing."""
+        return [name for name in super().__dir__() if name != "model_"]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the state without the folded tables, which are made anew when asked for."""
+        state = super().__getstate__()
+        return {name: value for name, value in state.items() if name != "_forward"}
+
+    def _ids(self, texts: list[str]) -> Sequences:
+        return truncate(self._tokens.encode(texts), self.sequence_length_, self._truncation)
+
+    def _encode(self, X: Any) -> np.ndarray:
+        """Return the vectors of texts, (n_samples, n_components); equal texts are computed once."""
+        check_is_fitted(self)
+        texts = self._read(X)
+        unique = list(dict.fromkeys(texts))
+        vectors = np.empty((len(unique), self._spec.vector_width), np.float32)
+        n_threads = _n_threads(self.n_jobs)
+        for i in range(0, len(unique), BLOCK):
+            block = self._ids(unique[i : i + BLOCK])
+            vectors[i : i + BLOCK] = self._forward.encode(block, n_threads)
+        if len(unique) == len(texts):
+            return vectors
+        places = {text: i for i, text in enumerate(unique)}
+        return vectors[[places[text] for text in texts]]
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Encode texts as vectors.
+
+        Parameters
+        ----------
+        X : iterable of str of length n_samples
+            Texts.
+
+        Returns
+        -------
+        vectors : ndarray of float32 of shape (n_samples, n_components)
+            Of width 0 rows for no texts.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If the estimator is not fitted.
+        TypeError, ValueError
+            If X is not a collection of strings.
+        """
+        return self._encode(X)
+
+    def transform_sequences(self, X: Any) -> list[np.ndarray]:
+        """Return the sequence encoding H of stage 4: the state after each token.
+
+        Parameters
+        ----------
+        X : iterable of str of length n_samples
+            Texts.
+
+        Returns
+        -------
+        sequences : list of n_samples ndarrays of float32 of shape (n_steps_i, n_units)
+            Of the top layer; with two directions the forward states come first.
+        """
+        check_is_fitted(self)
+        texts = self._read(X)
+        if not texts:
+            return []
+        return self._forward.states(self._ids(texts), _n_threads(self.n_jobs))
+
+    def padded_ids(self, X: Any) -> np.ndarray:
+        """Return the ids of texts as the input of `model_`.
+
+        Parameters
+        ----------
+        X : iterable of str of length n_samples
+            Texts.
+
+        Returns
+        -------
+        ids : ndarray of int32 of shape (n_samples, sequence_length_)
+            0 pads on the right, 1 stands for an unknown token, 2 for an empty text.
+        """
+        check_is_fitted(self)
+        return pad(self._ids(self._read(X)), self.sequence_length_)
+
+    @property
+    def model_(self) -> Any:
+        """The network as a compiled keras.Model, built from the fitted weights at each access."""
+        check_is_fitted(self)
+        training = keras_half("training", wanted_by=f"{type(self).__name__}.model_")
+        return training.model(
+            self._spec, self._weights, self.sequence_length_, self.optimizer, self.learning_rate
+        )
+
+    @property
+    def _n_features_out(self) -> int:
+        return self._spec.vector_width
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Return whether fit has ended well."""
+        return "_weights" in vars(self)
+
+    def __sklearn_tags__(self) -> Any:
+        """Return the tags: texts in, one column of them."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.one_d_array = True
+        tags.input_tags.two_d_array = False
+        tags.transformer_tags.preserves_dtype = []
+        tags.non_deterministic = False
+        return tags
+
+
+def generator(random_state: Any) -> np.random.Generator:
+    """Return a generator of a fit's own; None draws fresh entropy, not NumPy's global state."""
+    if isinstance(random_state, np.random.RandomState):
+        random_state = random_state.randint(2**31 - 1)
+    return np.random.default_rng(random_state)
+
+
+def check_weights(sample_weight: Any, n_samples: int, *, owner: str) -> np.ndarray:
+    """Return sample weights as float32, ones for None.
+
+    Parameters
+    ----------
+    sample_weight : array-like of shape (n_samples,) or None
+        Weights.
+    n_samples : int
+        How many there must be.
+    owner : str
+        Class name of the estimator, for the message.
+
+    Returns
+    -------
+    weights : ndarray of float32 of shape (n_samples,)
+
+    Raises
+    ------
+    ValueError
+        If they are of another shape, not finite, negative or all zero.
+    """
+    if sample_weight is None:
+        return np.ones(n_samples, np.float32)
+    weights = np.asarray(sample_weight, dtype=np.float32)
+    if weights.shape != (n_samples,):
+        raise ValueError(
+            f"sample_weight of {owner}.fit must have shape ({n_samples},), one weight a text. "
+            f"Got shape {weights.shape} instead (sample_weight.shape == {weights.shape})."
+        )
+    bad = np.flatnonzero(~np.isfinite(weights) | (weights < 0))
+    if len(bad):
+        raise ValueError(
+            f"sample_weight of {owner}.fit must be finite and >= 0. Got {weights[bad[0]]} at "
+            f"position {bad[0]} and {len(bad) - 1} more."
+        )
+    if not weights.any():
+        raise ValueError(f"sample_weight of {owner}.fit must have a positive weight. Got only zeros.")
+    return weights
+
+
+def _rows(data: Labelled, rows: np.ndarray) -> Labelled:
+    targets = None if data.targets is None else data.targets[rows]
+    return Labelled([data.texts[i] for i in rows], targets, data.weights[rows])
+
+
+def _n_threads(n_jobs: int | None) -> int:
+    """Return a number of threads; None is all cores, or what a worker process was allotted."""
+    if n_jobs is None:
+        return int(os.environ.get("OMP_NUM_THREADS") or joblib.cpu_count())
+    return n_jobs if n_jobs > 0 else max(1, joblib.cpu_count() + 1 + n_jobs)
+
+
+def _fitted(tokens: Tokens, spec: Spec, cap: int, truncation: str, monitor: Monitor) -> dict[str, Any]:
+    history = monitor.history
+    fitted = {
+        "_tokens": tokens,
+        "_spec": spec,
+        "_weights": monitor.weights,
+        "_truncation": truncation,
+        "vocabulary_": tokens.vocabulary,
+        "sequence_length_": cap,
+        "n_features_in_": 1,
+        "n_iter_": len(history["loss"]),
+        "loss_curve_": history["loss"],
+        "history_": history,
+    }
+    if monitor.validation is not None:
+        fitted["validation_scores_"] = history["val_score"]
+        fitted["best_validation_score_"] = history["val_score"][monitor.best_epoch]
+    return fitted

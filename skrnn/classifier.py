@@ -1,0 +1,295 @@
+"""RNNTextClassifier: texts to labels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_consistent_length, column_or_1d
+
+from skrnn.base import BaseRNNText, Labelled, check_weights, generator
+from skrnn.heads import log_softmax, sigmoid
+from skrnn.parameters import documented
+from skrnn.spec import Head
+
+
+@documented
+class RNNTextClassifier(ClassifierMixin, BaseRNNText):
+    """Recurrent neural network that classifies texts.
+
+    Texts are split into tokens, tokens embedded, the sequence read by a recurrent network, its states
+    pooled to one vector, and the vector classified. Keras trains the network; every prediction is
+    computed by NumPy.
+
+    Parameters
+    ----------
+    {parameters}
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Class labels.
+    {attributes}
+
+    See Also
+    --------
+    RNNTextEncoder : Texts to vectors, for any estimator that takes them.
+
+    Examples
+    --------
+    >>> from skrnn import RNNTextClassifier
+    >>> texts = ["good film", "bad film", "very good", "very bad"] * 5
+    >>> classifier = RNNTextClassifier(rnn_units=4, epochs=30, learning_rate=0.03, random_state=0)
+    >>> classifier.fit(texts, ["pos", "neg", "pos", "neg"] * 5).predict(["good"])
+    array(['pos'], dtype='<U3')
+    """
+
+    _parameter_constraints: dict = {
+        **BaseRNNText._parameter_constraints,
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+    }
+
+    def __init__(
+        self,
+        *,
+        analyzer: Any = "word",
+        lowercase: bool = True,
+        strip_accents: Any = None,
+        preprocessor: Any = None,
+        tokenizer: Any = None,
+        token_pattern: str = r"(?u)\w+|[^\w\s]",
+        min_df: float = 1,
+        vocab_size: int | None = 20000,
+        vocabulary: Any = None,
+        sequence_length: int | None = None,
+        truncation: str = "end",
+        missing: str = "error",
+        embedding_dim: int = 128,
+        layer: str = "gru",
+        rnn_units: int = 64,
+        rnn_activation: str = "tanh",
+        n_layers: int = 1,
+        bidirectional: bool = True,
+        dropout: float = 0.5,
+        recurrent_dropout: float = 0.0,
+        pooling: str = "concat",
+        n_components: int | None = None,
+        activation: str = "tanh",
+        optimizer: str = "adam",
+        learning_rate: float = 0.002,
+        epochs: int = 15,
+        batch_size: int = 32,
+        early_stopping: bool | str = "auto",
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 3,
+        tol: float = 0.0,
+        class_weight: Any = None,
+        callbacks: Any = None,
+        random_state: Any = None,
+        verbose: int = 0,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.analyzer = analyzer
+        self.lowercase = lowercase
+        self.strip_accents = strip_accents
+        self.preprocessor = preprocessor
+        self.tokenizer = tokenizer
+        self.token_pattern = token_pattern
+        self.min_df = min_df
+        self.vocab_size = vocab_size
+        self.vocabulary = vocabulary
+        self.sequence_length = sequence_length
+        self.truncation = truncation
+        self.missing = missing
+        self.embedding_dim = embedding_dim
+        self.layer = layer
+        self.rnn_units = rnn_units
+        self.rnn_activation = rnn_activation
+        self.n_layers = n_layers
+        self.bidirectional = bidirectional
+        self.dropout = dropout
+        self.recurrent_dropout = recurrent_dropout
+        self.pooling = pooling
+        self.n_components = n_components
+        self.activation = activation
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.class_weight = class_weight
+        self.callbacks = callbacks
+        self.random_state = random_state
+        self.verbose = verbose
+        self.n_jobs = n_jobs
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> RNNTextClassifier:
+        """Train on texts and their labels.
+
+        Parameters
+        ----------
+        X : iterable of str of length n_samples
+            Texts: a list, array, Series or one-column frame.
+        y : array-like of shape (n_samples,)
+            Labels: numbers, strings or bools; two or more different ones.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each text in the loss.
+        X_val : iterable of str, default=None
+            Texts to validate on, instead of a part split off X.
+        y_val : array-like, default=None
+            Their labels.
+        sample_weight_val : array-like, default=None
+            Their weights.
+
+        Returns
+        -------
+        self : RNNTextClassifier
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument or a parameter cannot be used.
+        ImportError
+            If Keras or its backend is missing.
+        FloatingPointError
+            If the loss is not a finite number. The estimator is then as it was before.
+        """
+        texts = self._read(X, reset=True)
+        rng = generator(self.random_state)
+        labels = self._check_labels(y, texts)
+        classes, codes = np.unique(labels, return_inverse=True)
+        if len(classes) < 2:
+            raise ValueError(
+                f"RNNTextClassifier.fit needs two classes or more to tell apart. Got one class in y: "
+                f"{classes[0]!r}."
+            )
+        weights = self._weigh(check_weights(sample_weight, len(texts), owner="RNNTextClassifier"), labels)
+        train = Labelled(texts, _targets(codes, len(classes)), weights)
+        given = None
+        if X_val is not None:
+            given = self._held_out(X_val, y_val, sample_weight_val, classes)
+        train, held_out = self._hold_out(train, given, rng, strata=codes)
+        binary = len(classes) == 2
+        head: Head = "sigmoid" if binary else "softmax"
+        fitted = self._learn(head, train, held_out, rng, n_outputs=1 if binary else len(classes))
+        self._assign(X, {**fitted, "classes_": classes})
+        return self
+
+    def _check_labels(self, y: Any, texts: list[str]) -> np.ndarray:
+        if y is None:
+            raise ValueError(
+                "RNNTextClassifier.fit requires y to be passed, but the target y is None: give one label "
+                "a text."
+            )
+        labels = column_or_1d(y, warn=True)
+        check_consistent_length(texts, labels)
+        check_classification_targets(labels)
+        return labels
+
+    def _weigh(self, weights: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        if self.class_weight is None:
+            return weights
+        return weights * compute_sample_weight(self.class_weight, labels).astype(np.float32)
+
+    def _held_out(self, X: Any, y: Any, sample_weight: Any, classes: np.ndarray) -> Labelled:
+        texts = self._read(X, reset=True)
+        labels = self._check_labels(y, texts)
+        unknown = np.flatnonzero(~np.isin(labels, classes))
+        if len(unknown):
+            raise ValueError(
+                f"y_val of RNNTextClassifier.fit has {len(unknown)} label(s) that y has not; the first is "
+                f"{labels[unknown[0]]!r} at position {unknown[0]}."
+            )
+        codes = np.searchsorted(classes, labels)
+        weights = check_weights(sample_weight, len(texts), owner="RNNTextClassifier")
+        return Labelled(texts, _targets(codes, len(classes)), self._weigh(weights, labels))
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Return how sure the network is: the values before sigmoid or softmax.
+
+        Parameters
+        ----------
+        X : iterable of str of length n_samples
+            Texts.
+
+        Returns
+        -------
+        scores : ndarray of float32 of shape (n_samples,) or (n_samples, n_classes)
+            With two classes one value, positive for `classes_[1]`.
+        """
+        vectors = self._encode(X)
+        outputs = self._forward.outputs(vectors)
+        return outputs[:, 0] if len(self.classes_) == 2 else outputs
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the most probable label of each text.
+
+        Parameters
+        ----------
+        X : iterable of str of length n_samples
+            Texts.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+        """
+        scores = self.decision_function(X)
+        return self.classes_[(scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)]
+
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """Return the logarithm of the probability of each class.
+
+        Parameters
+        ----------
+        X : iterable of str of length n_samples
+            Texts.
+
+        Returns
+        -------
+        log_probabilities : ndarray of float32 of shape (n_samples, n_classes)
+            In the order of `classes_`.
+        """
+        scores = self.decision_function(X)
+        if scores.ndim == 2:
+            return log_softmax(scores)
+        return -np.logaddexp(0, np.stack([scores, -scores], axis=1))
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return the probability of each class.
+
+        Parameters
+        ----------
+        X : iterable of str of length n_samples
+            Texts.
+
+        Returns
+        -------
+        probabilities : ndarray of float32 of shape (n_samples, n_classes)
+            In the order of `classes_`; each row sums to one.
+        """
+        scores = self.decision_function(X)
+        if scores.ndim == 2:
+            return np.exp(log_softmax(scores))
+        return sigmoid(np.stack([-scores, scores], axis=1))
+
+
+def _targets(codes: np.ndarray, n_classes: int) -> np.ndarray:
+    """Return what the head learns: one column of 0 and 1 for two classes, class numbers for more."""
+    return codes[:, None].astype(np.float32) if n_classes == 2 else codes.astype(np.int64)

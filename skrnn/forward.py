@@ -1,0 +1,456 @@
+"""Stages 2 to 5 in NumPy: the twin of the Keras network that serves every prediction.
+
+A batch is packed step by step without padding (:func:`skrnn.batches.pack`), so a step is a row look-up in
+the folded table ``embedding @ kernel + bias``, one product with the recurrent kernel, and the gates.
+``sigmoid(x) = tanh(x / 2) / 2 + 1 / 2`` lets one tanh serve all gates; the inner half is folded into the
+weights, exactly, for it is a power of two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache
+from threading import Lock
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+from skrnn.batches import Packed, lengths, pack, serving_batches, take_rows, with_boundary
+from skrnn.spec import N_GATES, Spec, Weights
+from skrnn.tokens import BOUNDARY, Sequences
+
+MAX_ROWS, MAX_TOKENS = 256, 65536
+
+_ACTIVATE: dict[str, Callable[..., np.ndarray]] = {
+    "tanh": np.tanh,
+    "relu": lambda x, out: np.maximum(x, 0, out=out),
+    "sigmoid": lambda x, out: _half_to_sigmoid(np.tanh(np.multiply(x, 0.5, out=out), out=out)),
+    "linear": np.positive,
+}
+
+
+def _half_to_sigmoid(tanh_of_half: np.ndarray) -> np.ndarray:
+    tanh_of_half *= 0.5
+    tanh_of_half += 0.5
+    return tanh_of_half
+
+
+class Cell:
+    """One recurrent cell: weights folded once, then one step in, one step out.
+
+    Parameters
+    ----------
+    spec : Spec
+        The network.
+    weights : dict of str to ndarray
+        Its weights.
+    name : str
+        Which cell: "forward_0", "backward_0", ..., "decoder".
+    """
+
+    def __init__(self, spec: Spec, weights: Weights, name: str) -> None:
+        self.units = spec.rnn_units
+        self.activate = _ACTIVATE[spec.rnn_activation]
+        self.n_states = 2 if spec.layer == "lstm" else 1
+        kernel, recurrent, bias = (
+            np.array(weights[f"{name}/{part}"]) for part in ("kernel", "recurrent_kernel", "bias")
+        )
+        u, self.step = self.units, getattr(self, f"_{spec.layer}")
+        if spec.layer == "lstm":  # gates i, f, c, o become i, f, o, c: the sigmoids side by side
+            order = np.r_[0 : 2 * u, 3 * u : 4 * u, 2 * u : 3 * u]
+            kernel, recurrent, bias = (a[..., order] for a in (kernel, recurrent, bias))
+        if spec.layer == "gru":  # the recurrent bias of z and r adds up; that of h is inside the gate
+            self.recurrent_bias = bias[1, 2 * u :]
+            bias = np.concatenate([bias[0, : 2 * u] + bias[1, : 2 * u], bias[0, 2 * u :]])
+        self.n_sigmoids = (N_GATES[spec.layer] - 1) * u
+        for array in (kernel, recurrent, bias):
+            array[..., : self.n_sigmoids] *= 0.5
+        self.kernel, self.recurrent, self.bias = kernel, np.ascontiguousarray(recurrent), bias
+
+    def inputs(self, x: np.ndarray) -> np.ndarray:
+        """Return the input's share of the gates, (n, d) -> (n, g u).
+
+        Where x has fewer columns than the kernel has rows (a decoder's embeddings), the rest of the
+        kernel is left to the caller.
+        """
+        return x @ self.kernel[: x.shape[1]] + self.bias
+
+    def start(self, n_rows: int) -> list[np.ndarray]:
+        """Return zero states: h, and for the LSTM c, each (n_rows, u)."""
+        return [np.zeros((n_rows, self.units), np.float32) for _ in range(self.n_states)]
+
+    # Each step: x (b, g u) is the input's share and is overwritten; states are updated in place.
+
+    def _simple_rnn(self, x: np.ndarray, h: np.ndarray) -> None:
+        x += h @ self.recurrent
+        self.activate(x, out=h)
+
+    def _gru(self, x: np.ndarray, h: np.ndarray) -> None:
+        u = self.units
+        m = h @ self.recurrent  # (b, 3 u)
+        zr, new = x[:, : 2 * u], m[:, 2 * u :]
+        zr += m[:, : 2 * u]
+        _half_to_sigmoid(np.tanh(zr, out=zr))
+        new += self.recurrent_bias
+        new *= zr[:, u:]
+        new += x[:, 2 * u :]
+        self.activate(new, out=new)
+        h -= new
+        h *= zr[:, :u]
+        h += new
+
+    def _lstm(self, x: np.ndarray, h: np.ndarray, c: np.ndarray) -> None:
+        u = self.units
+        x += h @ self.recurrent
+        gates, new = x[:, : 3 * u], x[:, 3 * u :]
+        _half_to_sigmoid(np.tanh(gates, out=gates))
+        self.activate(new, out=new)
+        c *= gates[:, u : 2 * u]
+        new *= gates[:, :u]
+        c += new
+        self.activate(c, out=h)
+        h *= gates[:, 2 * u :]
+
+
+Collect = Callable[[int, np.ndarray], None]
+
+
+def run_cell(
+    cell: Cell,
+    table: np.ndarray,
+    packed: Packed,
+    ids: np.ndarray,
+    collect: Collect,
+    *,
+    reverse: bool = False,
+    extra: np.ndarray | None = None,
+) -> list[np.ndarray]:
+    """Run one cell over a packed batch.
+
+    Parameters
+    ----------
+    cell : Cell
+        The cell.
+    table : ndarray of float32 of shape (n, g u)
+        Input shares of the gates; row `ids[i]` belongs to token i.
+    packed : Packed
+        The batch.
+    ids : ndarray of int of shape (n_tokens,)
+        Rows of `table`, step-major.
+    collect : callable
+        Called after each step with the step and the states h of its active rows.
+    reverse : bool, default=False
+        Whether to read from the end: rows join as the step falls below their length.
+    extra : ndarray of shape (b, g u), default=None
+        Added to the gates of each row at every step.
+
+    Returns
+    -------
+    states : list of ndarray of shape (b, u)
+        The final states of each row.
+    """
+    starts = packed.starts
+    n_rows, n_steps = int(starts[1]), len(starts) - 1
+    states = cell.start(n_rows)
+    buffer = np.empty((n_rows, table.shape[1]), np.float32)
+    for t in range(n_steps - 1, -1, -1) if reverse else range(n_steps):
+        start, stop = starts[t], starts[t + 1]
+        active = stop - start
+        x = buffer[:active]
+        np.take(table, ids[start:stop], axis=0, out=x, mode="clip")  # "clip": no check, no copy
+        if extra is not None:
+            x += extra[:active]
+        now = [state[:active] for state in states]
+        cell.step(x, *now)
+        collect(t, now[0])
+    return states
+
+
+class Forward:
+    """A trained network, ready to compute.
+
+    Parameters
+    ----------
+    spec : Spec
+        The network.
+    weights : dict of str to ndarray of float32
+        Its weights, under the names of :func:`skrnn.spec.weight_shapes`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrnn.forward import Forward
+    >>> from skrnn.spec import Spec, initial_weights
+    >>> from skrnn.tokens import Sequences
+    >>> spec = Spec(n_ids=9, embedding_dim=4, layer="gru", rnn_units=3, bidirectional=True)
+    >>> forward = Forward(spec, initial_weights(spec, np.random.default_rng(0)))
+    >>> forward.encode(Sequences(np.array([3, 4, 5], np.int32), np.array([0, 2, 3]))).shape
+    (2, 6)
+    """
+
+    def __init__(self, spec: Spec, weights: Weights) -> None:
+        self.spec, self.weights = spec, weights
+        self.levels = [
+            [Cell(spec, weights, f"{direction}_{level}") for direction in spec.directions]
+            for level in range(spec.n_layers)
+        ]
+        self.decoder = Cell(spec, weights, "decoder") if spec.head == "autoencoder" else None
+        self._tables: list[np.ndarray] | None = None
+        self._tokens_seen = 0
+
+    def encode(self, sequences: Sequences, n_jobs: int = 1) -> np.ndarray:
+        """Return the encoding of each row.
+
+        Parameters
+        ----------
+        sequences : Sequences
+            Ragged ids, at least one a row.
+        n_jobs : int, default=1
+            Threads over batches. The batches, and so the bits, do not depend on it.
+
+        Returns
+        -------
+        vectors : ndarray of float32 of shape (n_samples, n_components)
+        """
+        tables, known = self._look_up(sequences)
+        out = np.empty((len(sequences.offsets) - 1, self.spec.vector_width), np.float32)
+
+        def work(rows: np.ndarray) -> None:
+            out[rows] = self._encode(pack(take_rows(known, rows)), tables)
+
+        _over_batches(work, lengths(sequences), n_jobs)
+        return out
+
+    def states(self, sequences: Sequences, n_jobs: int = 1) -> list[np.ndarray]:
+        """Return the sequence encoding H of each row.
+
+        Parameters
+        ----------
+        sequences : Sequences
+            Ragged ids, at least one a row.
+        n_jobs : int, default=1
+            Threads over batches.
+
+        Returns
+        -------
+        states : list of n_samples ndarrays of float32 of shape (n_steps_i, w)
+        """
+        tables, known = self._look_up(sequences)
+        out: list[np.ndarray] = [np.empty(0)] * (len(sequences.offsets) - 1)
+
+        def work(rows: np.ndarray) -> None:
+            packed = pack(take_rows(known, rows))
+            h = _row_major(self._stack(packed, tables).sequence, packed)
+            for row, part in zip(rows, np.split(h, packed.offsets[1:-1]), strict=True):
+                out[row] = part.copy()
+
+        _over_batches(work, lengths(sequences), n_jobs)
+        return out
+
+    def outputs(self, vectors: np.ndarray) -> np.ndarray:
+        """Return the head's values before its activation, (n, head width) -> (n, n_outputs)."""
+        return vectors @ self.weights["head/kernel"] + self.weights["head/bias"]
+
+    def log_likelihood(self, sequences: Sequences, n_jobs: int = 1) -> np.ndarray:
+        """Return the log-probability of each row, its end included, in nats.
+
+        For a language model the probability of each id given those before it; for an autoencoder given
+        those before it and the row's own encoding.
+
+        Parameters
+        ----------
+        sequences : Sequences
+            Ragged ids.
+        n_jobs : int, default=1
+            Threads over batches.
+
+        Returns
+        -------
+        log_likelihood : ndarray of float64 of shape (n_samples,)
+        """
+        inputs = with_boundary(sequences, BOUNDARY, first=True)
+        targets = with_boundary(sequences, BOUNDARY, first=False)
+        if self.decoder is None:
+            tables, known = self._look_up(inputs)
+            extra = None
+        else:
+            embeddings = self.weights["embedding/embeddings"]
+            tables, known = [self.decoder.inputs(embeddings)], inputs
+            extra = self.encode(sequences, n_jobs) @ self.decoder.kernel[embeddings.shape[1] :]
+        out = np.empty(len(sequences.offsets) - 1)
+
+        def work(rows: np.ndarray) -> None:
+            packed = pack(take_rows(known, rows))
+            if self.decoder is None or extra is None:
+                h = self._stack(packed, tables).sequence
+            else:
+                h = np.empty((len(packed.ids), self.spec.rnn_units), np.float32)
+                run_cell(
+                    self.decoder,
+                    tables[0],
+                    packed,
+                    packed.ids,
+                    _writer(h, packed),
+                    extra=extra[rows],
+                )
+            goal = take_rows(targets, rows).ids
+            out[rows] = np.add.reduceat(
+                self._token_log_likelihood(_row_major(h, packed), goal), packed.offsets[:-1]
+            )
+
+        _over_batches(work, lengths(inputs), n_jobs)
+        return out
+
+    def _token_log_likelihood(self, h: np.ndarray, ids: np.ndarray) -> np.ndarray:
+        """Return log softmax(head(h))[ids], (n, w), (n,) -> (n,), in chunks of bounded memory."""
+        out = np.empty(len(ids))
+        chunk = max(1, 2**23 // self.spec.n_outputs)
+        for i in range(0, len(ids), chunk):
+            logits = self.outputs(h[i : i + chunk])
+            logits -= logits.max(axis=1, keepdims=True)
+            chosen = np.take_along_axis(logits, ids[i : i + chunk, None].astype(np.int64), axis=1)
+            out[i : i + chunk] = chosen[:, 0] - np.log(np.exp(logits).sum(axis=1))
+        return out
+
+    def _look_up(self, sequences: Sequences) -> tuple[list[np.ndarray], Sequences]:
+        """Return the folded input tables of layer 0 and the sequences as rows of them.
+
+        The tables of the whole vocabulary are made once so many ids have been seen that they pay.
+        """
+        embeddings = self.weights["embedding/embeddings"]
+        self._tokens_seen += len(sequences.ids)
+        if self._tables is None and self._tokens_seen >= len(embeddings):
+            self._tables = [cell.inputs(embeddings) for cell in self.levels[0]]
+        if self._tables is not None:
+            return self._tables, sequences
+        used, rows = np.unique(sequences.ids, return_inverse=True)
+        tables = [cell.inputs(embeddings[used]) for cell in self.levels[0]]
+        return tables, Sequences(rows, sequences.offsets)
+
+    def _encode(self, packed: Packed, tables: list[np.ndarray]) -> np.ndarray:
+        """Return stage 4 of a packed batch, (b, n_components)."""
+        kind = self.spec.pooling
+        run = self._stack(packed, tables, kind)
+        if kind == "attention":
+            vectors = self._attend(run.sequence, packed)
+        else:
+            counts = np.diff(packed.offsets).astype(np.float32)[:, None]
+            parts = {"last": run.last, "mean": run.total / counts, "max": run.peak}
+            names = tuple(parts) if kind == "concat" else (kind,)
+            vectors = np.concatenate([parts[name] for name in names], axis=1)
+        if self.spec.n_components:
+            x = vectors @ self.weights["projection/kernel"] + self.weights["projection/bias"]
+            vectors = _ACTIVATE[self.spec.activation](x, out=x)
+        return vectors
+
+    def _attend(self, h: np.ndarray, packed: Packed) -> np.ndarray:
+        """Return the mean of the states under learned weights (Yang et al. 2016), (b, w)."""
+        h = _row_major(h, packed)
+        kernel, bias, context = (self.weights[f"pooling/{part}"] for part in ("kernel", "bias", "context"))
+        score = np.tanh(h @ kernel + bias) @ context  # (n_tokens,)
+        starts, counts = packed.offsets[:-1], np.diff(packed.offsets)
+        score = np.exp(score - np.repeat(np.maximum.reduceat(score, starts), counts))
+        score /= np.repeat(np.add.reduceat(score, starts), counts)
+        return np.add.reduceat(h * score[:, None], starts, axis=0)
+
+    def _stack(self, packed: Packed, tables: list[np.ndarray], pooling: str = "attention") -> _Run:
+        """Run all recurrent layers over a packed batch, keeping of the top one what `pooling` needs."""
+        ids = packed.ids
+        for level, cells in enumerate(self.levels):
+            top = level == len(self.levels) - 1
+            run = _Run(packed, self.spec, "attention" if not top else pooling)
+            for i, (cell, table) in enumerate(zip(cells, tables, strict=True)):
+                collect = run.collector(i)
+                states = run_cell(cell, table, packed, ids, collect, reverse=i == 1)
+                run.last[:, i * cell.units : (i + 1) * cell.units] = states[0]
+            if not top:
+                tables = [cell.inputs(run.sequence) for cell in self.levels[level + 1]]
+                ids = np.arange(len(ids))
+        return run
+
+
+class _Run:
+    """What is kept of one layer's states: the last of each row, their sum, their maximum, or all."""
+
+    def __init__(self, packed: Packed, spec: Spec, pooling: str) -> None:
+        self.packed, self.units = packed, spec.rnn_units
+        shape = (int(packed.starts[1]), spec.state_width)
+        everything = pooling == "attention"
+        self.last = np.empty(shape, np.float32)
+        self.total = np.zeros(shape, np.float32)
+        self.peak = np.full(shape, -np.inf, np.float32)
+        self.sequence = np.empty((len(packed.ids) if everything else 0, shape[1]), np.float32)
+        self._wants = {"concat": {"mean", "max"}}.get(pooling, {pooling})
+
+    def collector(self, direction: int) -> Collect:
+        """Return what takes in the states of one direction, step by step."""
+        columns = slice(direction * self.units, (direction + 1) * self.units)
+        if "attention" in self._wants:
+            return _writer(self.sequence[:, columns], self.packed)
+        total = self.total[:, columns] if "mean" in self._wants else None
+        peak = self.peak[:, columns] if "max" in self._wants else None
+
+        def collect(_: int, h: np.ndarray) -> None:
+            n = len(h)
+            if total is not None:
+                total[:n] += h
+            if peak is not None:
+                np.maximum(peak[:n], h, out=peak[:n])
+
+        return collect
+
+
+def _writer(out: np.ndarray, packed: Packed) -> Collect:
+    def collect(t: int, h: np.ndarray) -> None:
+        out[packed.starts[t] : packed.starts[t + 1]] = h
+
+    return collect
+
+
+def _row_major(values: np.ndarray, packed: Packed) -> np.ndarray:
+    """Return step-major values row by row."""
+    out = np.empty_like(values)
+    out[packed.row_major] = values
+    return out
+
+
+def _over_batches(work: Callable[[np.ndarray], None], counts: np.ndarray, n_jobs: int) -> None:
+    """Call `work` on the rows of each batch; the batches do not depend on the threads."""
+    if len(counts) == 1:
+        work(np.zeros(1, np.int64))
+        return
+    batches = serving_batches(counts, MAX_ROWS, MAX_TOKENS)
+    with _one_blas_thread():
+        if n_jobs == 1 or len(batches) < 2:
+            for rows in batches:
+                work(rows)
+        else:
+            with ThreadPoolExecutor(min(n_jobs, len(batches))) as pool:
+                list(pool.map(work, batches))
+
+
+_blas_lock, _blas_users, _blas_limit = Lock(), 0, None
+
+
+@cache
+def _threadpools() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+@contextmanager
+def _one_blas_thread() -> Iterator[None]:
+    """Hold BLAS to one thread while any thread is inside: the limit is the process's, not a thread's."""
+    global _blas_users, _blas_limit
+    with _blas_lock:
+        _blas_users += 1
+        if _blas_users == 1:
+            _blas_limit = _threadpools().limit(limits=1, user_api="blas")
+    try:
+        yield
+    finally:
+        with _blas_lock:
+            _blas_users -= 1
+            if _blas_users == 0 and _blas_limit is not None:
+                _blas_limit.restore_original_limits()

@@ -1,0 +1,129 @@
+"""The constructor parameters and fitted attributes the estimators share, described once."""
+
+from __future__ import annotations
+
+import inspect
+from textwrap import indent
+from typing import TypeVar
+
+T = TypeVar("T", bound=type)
+
+PARAMETERS = {
+    "objective": """{"auto", "supervised", "autoencoder", "language_model"}
+What the vectors are trained for. "auto" is "supervised" where `fit` gets y and "autoencoder"
+where it does not. "language_model" predicts each next token and reads from left to right.""",
+    "analyzer": """{"word", "char", "subword"} or callable
+What a token is. A callable gets a text and returns its tokens, nothing else being done to it.""",
+    "lowercase": """bool
+Whether texts are lower-cased first.""",
+    "strip_accents": """{"ascii", "unicode"}, callable or None
+How accents are removed, as in CountVectorizer.""",
+    "preprocessor": """callable or None
+Applied to each text in place of `strip_accents` and `lowercase`.""",
+    "tokenizer": """callable or None
+Splits a text into words in place of `token_pattern`; for analyzer="word" only.""",
+    "token_pattern": """str
+Regular expression of a word. Unlike CountVectorizer's it keeps one-letter words and punctuation:
+a network that reads in order needs them.""",
+    "min_df": """int or float
+Terms of fewer texts (or a smaller share of them) are unknown.""",
+    "vocab_size": """int or None
+The most rows of the embedding: the most frequent terms and three special ones (padding, unknown,
+boundary). None for no limit.""",
+    "vocabulary": """iterable of str, mapping of str to int, or None
+Terms to use in place of those of the training texts.""",
+    "sequence_length": """int or None
+The most tokens of a text; None for the longest training text, 400 at the most.""",
+    "truncation": """{"end", "start", "middle"}
+Which part of a longer text is cut away.""",
+    "missing": """{"error", "empty"}
+Whether None, NaN and pandas.NA are an error or an empty text.""",
+    "embedding_dim": """int
+Width of the embedding.""",
+    "layer": """{"simple_rnn", "gru", "lstm"}
+The recurrent cell.""",
+    "rnn_units": """int
+Units of the cell, per direction.""",
+    "rnn_activation": """{"tanh", "relu", "sigmoid", "linear"}
+The f of ``h_t = f(W x_t + U h_{t-1} + b)``.""",
+    "n_layers": """int
+Recurrent layers, each reading the states of the one below.""",
+    "bidirectional": """bool
+Whether a second cell reads from the end.""",
+    "dropout": """float in [0, 1)
+Share of the embedding's and of the vector's values that are zeroed in training.""",
+    "recurrent_dropout": """float in [0, 1)
+Share of the state's values that are zeroed in training, inside the cell.""",
+    "pooling": """{"last", "mean", "max", "attention", "concat"}
+How the states become one vector; "concat" is last, mean and max side by side.""",
+    "n_components": """int or None
+Width of a linear layer on the pooled states; None for the pooled states themselves.""",
+    "activation": """{"tanh", "relu", "sigmoid", "linear"}
+Activation of that layer.""",
+    "optimizer": """{"adam", "adamw", "nadam", "rmsprop", "sgd", "adagrad"}
+Keras optimizer; gradients are clipped to a global norm of 1.""",
+    "learning_rate": """float
+Step size of the optimizer.""",
+    "epochs": """int
+The most passes over the training texts.""",
+    "batch_size": """int
+Texts of a training batch; a batch of very long texts is smaller.""",
+    "early_stopping": """bool or "auto"
+Whether a part of the training texts is held out, training stops when its loss falls no more, and
+the weights of its least loss are kept. "auto" does so from 100 texts on.""",
+    "validation_fraction": """float in (0, 1)
+Share of the texts that early stopping holds out; stratified where labels allow.""",
+    "n_iter_no_change": """int
+Epochs without gain after which early stopping stops.""",
+    "tol": """float
+The least fall of the validation loss that is a gain.""",
+    "class_weight": """dict, "balanced" or None
+Weights of the classes in the loss, as in LogisticRegression.""",
+    "callbacks": """list of keras.callbacks.Callback or None
+Passed on to Keras.""",
+    "random_state": """int, RandomState instance or None
+Seeds the weights, the order of the batches, dropout and the held-out split. The same int gives the
+same weights, bit for bit; no global random state is read or set.""",
+    "verbose": """int
+Whether to write one line an epoch to the standard output.""",
+    "n_jobs": """int or None
+Threads of `transform` and `predict`, whose results do not depend on it. None is all cores, or the
+OMP_NUM_THREADS a worker process was given; -1 is all cores.""",
+}
+
+ATTRIBUTES = """vocabulary_ : dict of str to int
+    Terms and their ids.
+sequence_length_ : int
+    The most tokens of a text.
+n_features_in_ : int
+    1, the column of texts.
+feature_names_in_ : ndarray of shape (1,)
+    Its name, where fit got a frame.
+n_iter_ : int
+    Epochs trained.
+loss_curve_ : list of float
+    Training loss of each epoch.
+validation_scores_ : list of float
+    Score on the held-out texts after each epoch; where there are held-out texts.
+best_validation_score_ : float
+    Score of the weights that were kept; where there are held-out texts.
+history_ : dict of str to list of float
+    Everything recorded by epoch: "loss", "val_loss", "val_score".
+model_ : keras.Model
+    The network, compiled, built from the fitted weights at each access; its input is `padded_ids`."""
+
+
+def documented(cls: T) -> T:
+    """Fill the shared parameters and attributes into the docstring of an estimator.
+
+    The defaults are read off the signature, so that the two cannot disagree.
+    """
+    signature = inspect.signature(cls.__init__).parameters  # type: ignore[misc]
+    entries = []
+    for name, parameter in signature.items():
+        if name != "self":
+            kind, _, text = PARAMETERS[name].partition("\n")
+            entries.append(f"{name} : {kind}, default={parameter.default!r}\n{indent(text, '    ')}")
+    filled = (cls.__doc__ or "").replace("{parameters}", indent("\n".join(entries), " " * 4).lstrip())
+    cls.__doc__ = filled.replace("{attributes}", indent(ATTRIBUTES, " " * 4).lstrip())
+    return cls

@@ -1,0 +1,199 @@
+"""The waist of the package: what a network is, as plain values.
+
+A :class:`Spec` and a dictionary ``{name: array}`` say everything about a trained network. The Keras half
+builds a ``keras.Model`` from them, the NumPy half computes with them, files hold them.
+
+Sizes have the same letters everywhere: b rows of a batch, t steps, d embedding_dim, u rnn_units,
+g gates of the cell (1, 3 or 4), w width of a state (u, or 2 u for two directions).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+
+Weights = dict[str, np.ndarray]
+Layer = Literal["simple_rnn", "gru", "lstm"]
+Activation = Literal["tanh", "relu", "sigmoid", "linear"]
+Pooling = Literal["last", "mean", "max", "attention", "concat"]
+Head = Literal["none", "softmax", "sigmoid", "linear", "autoencoder", "language_model"]
+
+LAYERS, ACTIVATIONS, POOLINGS = get_args(Layer), get_args(Activation), get_args(Pooling)
+N_GATES = {"simple_rnn": 1, "gru": 3, "lstm": 4}
+
+
+@dataclass(frozen=True)
+class Spec:
+    """Everything that fixes the shape and the arithmetic of a network.
+
+    Parameters
+    ----------
+    n_ids : int
+        Rows of the embedding: terms and special tokens.
+    embedding_dim : int
+        Columns of the embedding.
+    layer : {"simple_rnn", "gru", "lstm"}
+        The recurrent cell.
+    rnn_units : int
+        Units of a cell, per direction.
+    rnn_activation : {"tanh", "relu", "sigmoid", "linear"}
+        The f of ``h_t = f(W x_t + U h_{t-1} + b)``.
+    n_layers : int
+        Recurrent layers, one on top of the other.
+    bidirectional : bool
+        Whether a second cell reads each layer's input from the end.
+    pooling : {"last", "mean", "max", "attention", "concat"}
+        How the states of a text become one vector; "concat" is last, mean and max side by side.
+    n_components : int or None
+        Width of the linear layer after pooling; None for no such layer.
+    activation : {"tanh", "relu", "sigmoid", "linear"}
+        Activation of that linear layer.
+    head : {"none", "softmax", "sigmoid", "linear", "autoencoder", "language_model"}
+        Stage 5, what the vector is decoded to.
+    n_outputs : int
+        Columns of the head.
+    dropout : float
+        Share of embedding values and of vector values set to zero in training.
+    recurrent_dropout : float
+        Share of state values set to zero in training, inside the cell.
+    trainable_embeddings : bool
+        Whether training changes the embedding.
+    """
+
+    n_ids: int
+    embedding_dim: int
+    layer: Layer
+    rnn_units: int
+    rnn_activation: Activation = "tanh"
+    n_layers: int = 1
+    bidirectional: bool = False
+    pooling: Pooling = "last"
+    n_components: int | None = None
+    activation: Activation = "tanh"
+    head: Head = "none"
+    n_outputs: int = 0
+    dropout: float = 0.0
+    recurrent_dropout: float = 0.0
+    trainable_embeddings: bool = True
+
+    @property
+    def directions(self) -> tuple[str, ...]:
+        """The names of the cells of one layer."""
+        return ("forward", "backward") if self.bidirectional else ("forward",)
+
+    @property
+    def state_width(self) -> int:
+        """Width of the sequence encoding H."""
+        return self.rnn_units * len(self.directions)
+
+    @property
+    def pooled_width(self) -> int:
+        """Width of the pooled states."""
+        return self.state_width * (3 if self.pooling == "concat" else 1)
+
+    @property
+    def vector_width(self) -> int:
+        """Width of the encoding of a text."""
+        return self.n_components or self.pooled_width
+
+    @property
+    def head_width(self) -> int:
+        """Width of what the head is applied to."""
+        widths = {"autoencoder": self.rnn_units, "language_model": self.state_width}
+        return widths.get(self.head, self.vector_width)
+
+
+def cell_shapes(spec: Spec, name: str, input_width: int) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of one cell's weights, in the layout of the Keras layers."""
+    gates = N_GATES[spec.layer] * spec.rnn_units
+    return {
+        f"{name}/kernel": (input_width, gates),
+        f"{name}/recurrent_kernel": (spec.rnn_units, gates),
+        f"{name}/bias": (2, gates) if spec.layer == "gru" else (gates,),
+    }
+
+
+def weight_shapes(spec: Spec) -> dict[str, tuple[int, ...]]:
+    """Return the name and shape of every weight of a network.
+
+    Parameters
+    ----------
+    spec : Spec
+        The network.
+
+    Returns
+    -------
+    shapes : dict of str to tuple of int
+        In the order of the five stages.
+
+    Examples
+    --------
+    >>> from skrnn.spec import Spec, weight_shapes
+    >>> weight_shapes(Spec(n_ids=9, embedding_dim=4, layer="simple_rnn", rnn_units=3))
+    ... # doctest: +NORMALIZE_WHITESPACE
+    {'embedding/embeddings': (9, 4), 'forward_0/kernel': (4, 3),
+     'forward_0/recurrent_kernel': (3, 3), 'forward_0/bias': (3,)}
+    """
+    shapes: dict[str, tuple[int, ...]] = {"embedding/embeddings": (spec.n_ids, spec.embedding_dim)}
+    for level in range(spec.n_layers):
+        width = spec.state_width if level else spec.embedding_dim
+        for direction in spec.directions:
+            shapes |= cell_shapes(spec, f"{direction}_{level}", width)
+    w = spec.state_width
+    if spec.pooling == "attention":
+        shapes |= {"pooling/kernel": (w, w), "pooling/bias": (w,), "pooling/context": (w,)}
+    if spec.n_components:
+        shapes["projection/kernel"] = (spec.pooled_width, spec.n_components)
+        shapes["projection/bias"] = (spec.n_components,)
+    if spec.head == "autoencoder":
+        shapes |= cell_shapes(spec, "decoder", spec.embedding_dim + spec.vector_width)
+    if spec.head != "none":
+        shapes["head/kernel"] = (spec.head_width, spec.n_outputs)
+        shapes["head/bias"] = (spec.n_outputs,)
+    return shapes
+
+
+def initial_weights(spec: Spec, rng: np.random.Generator) -> Weights:
+    """Draw the weights a training starts from.
+
+    Kernels are Glorot uniform (Glorot & Bengio 2010), recurrent kernels orthogonal (Saxe et al. 2013),
+    embeddings uniform in [-0.05, 0.05], biases zero but for the forget gate of the LSTM, which is one
+    (Jozefowicz et al. 2015): the choices of the Keras layers, drawn here so that every backend starts
+    from the same numbers and no global random state is touched.
+
+    Parameters
+    ----------
+    spec : Spec
+        The network.
+    rng : numpy.random.Generator
+        Where the numbers come from.
+
+    Returns
+    -------
+    weights : dict of str to ndarray of float32
+    """
+    return {name: _draw(name, shape, spec, rng) for name, shape in weight_shapes(spec).items()}
+
+
+def _draw(name: str, shape: tuple[int, ...], spec: Spec, rng: np.random.Generator) -> np.ndarray:
+    kind = name.rpartition("/")[2]
+    if kind == "embeddings":
+        return rng.uniform(-0.05, 0.05, shape).astype(np.float32)
+    if kind == "recurrent_kernel":
+        return _orthogonal(shape, rng)
+    if kind in ("kernel", "context"):
+        limit = np.sqrt(6.0 / (shape[0] + shape[-1]))
+        return rng.uniform(-limit, limit, shape).astype(np.float32)
+    bias = np.zeros(shape, np.float32)
+    if spec.layer == "lstm" and name.startswith(("forward", "backward", "decoder")):
+        bias[spec.rnn_units : 2 * spec.rnn_units] = 1.0
+    return bias
+
+
+def _orthogonal(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    rows, columns = max(shape), min(shape)
+    q, r = np.linalg.qr(rng.standard_normal((rows, columns)))
+    q *= np.sign(np.diag(r))  # makes the draw uniform over the orthogonal matrices
+    return np.ascontiguousarray(q if shape[0] == rows else q.T, dtype=np.float32)

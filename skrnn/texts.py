@@ -1,0 +1,137 @@
+"""Whatever holds a column of texts, as a list of str, or an error that says which value is not one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence, Set
+from typing import Any
+
+import numpy as np
+
+
+def check_texts(X: Any, *, owner: str, missing: str = "error") -> list[str]:
+    """Return texts as a list of str.
+
+    Parameters
+    ----------
+    X : iterable of str of length n_samples
+        A list, tuple or other iterable, an ndarray of shape (n_samples,) or (n_samples, 1), a pandas or
+        polars Series, or a frame of one column.
+    owner : str
+        Class name of the estimator, for the messages.
+    missing : {"error", "empty"}, default="error"
+        Whether None, NaN and pandas.NA are an error or an empty text.
+
+    Returns
+    -------
+    texts : list of str of length n_samples
+
+    Raises
+    ------
+    TypeError
+        If X is no collection of texts, or holds values that are not strings.
+    ValueError
+        If X has more than one column or holds missing values.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrnn.texts import check_texts
+    >>> check_texts(np.array(["one", "two"], dtype=object), owner="RNNTextEncoder")
+    ['one', 'two']
+    """
+    values = _column(X, owner)
+    if set(map(type, values)) <= {str}:
+        return values
+    return _strings(values, owner, missing)
+
+
+def _column(X: Any, owner: str) -> list:
+    """Return the values of X, whatever they are."""
+    if isinstance(X, (str, bytes)):
+        raise TypeError(
+            f"X of {owner} must be a collection of texts. Got one {type(X).__name__} instead (Iterable "
+            f"over raw text documents expected, string object received); write [{X[:20]!r}]."
+        )
+    shape = getattr(X, "shape", None)
+    if shape is not None and not isinstance(X, Sequence):
+        return _array_column(X, shape, owner)
+    if isinstance(X, (Mapping, Set)):
+        what = "order" if isinstance(X, Set) else "texts (a dict gives its keys)"
+        raise TypeError(
+            f"X of {owner} must be a list, an array or a Series of texts. Got a {type(X).__name__}, which "
+            f"has no {what}; write list(X)."
+        )
+    if not isinstance(X, Iterable):
+        raise TypeError(
+            f"X of {owner} must be a list, an array or a Series of texts. Got {type(X).__name__} instead."
+        )
+    return list(X)
+
+
+def _array_column(X: Any, shape: tuple[int, ...], owner: str) -> list:
+    """Return the values of an array, a Series or a frame."""
+    if hasattr(X, "tocsr"):
+        raise TypeError(
+            f"X of {owner} must hold texts. Got a sparse matrix of shape {shape}: numbers cannot be read "
+            "as texts."
+        )
+    if len(shape) == 0:
+        raise TypeError(
+            f"X of {owner} must be a collection of texts. Got an array without dimensions; write [X]."
+        )
+    if len(shape) > 2 or (len(shape) == 2 and shape[1] != 1):
+        columns = [str(name) for name in getattr(X, "columns", [])]
+        names = f" ({', '.join(columns[:5])}{', ...' if len(columns) > 5 else ''})" if columns else ""
+        raise ValueError(
+            f"X of {owner} must have one column of texts. Got shape {shape}{names}; choose one, as in "
+            f"X[{columns[0]!r}]."
+            if columns
+            else f"X of {owner} must have one column of texts. Got an array of shape {shape}; choose one, "
+            "as in X[:, 0]."
+        )
+    if hasattr(X, "columns"):
+        X = X[X.columns[0]]
+    for name in ("to_list", "tolist"):  # Series of polars; Series of pandas and ndarray
+        if hasattr(X, name):
+            values = getattr(X, name)()
+            break
+    else:
+        values = list(np.asarray(X).tolist())
+    return [value[0] for value in values] if len(shape) == 2 and not hasattr(X, "name") else values
+
+
+def _strings(values: list, owner: str, missing: str) -> list[str]:
+    texts, wrong, absent = [], [], []
+    for i, value in enumerate(values):
+        if isinstance(value, str):
+            texts.append(str(value))
+        elif _is_missing(value):
+            absent.append(i)
+            texts.append("")
+        else:
+            wrong.append(i)
+    if wrong:
+        value = values[wrong[0]]
+        remedy = "decode bytes first" if isinstance(value, bytes) else "convert them, as in X.astype(str)"
+        raise TypeError(
+            f"X of {owner} must hold strings. {len(wrong)} of {len(values)} value(s) are not; the first is "
+            f"{_short(value)} ({type(value).__name__}) at position {wrong[0]}; {remedy}."
+        )
+    if absent and missing == "error":
+        raise ValueError(
+            f"X of {owner} has {len(absent)} missing value(s); the first is {values[absent[0]]!r} at "
+            f"position {absent[0]}. Drop or fill them, or set missing='empty'. (Input contains NaN.)"
+        )
+    return texts
+
+
+def _is_missing(value: Any) -> bool:
+    """Return whether a value is None, NaN, NaT or pandas.NA, without importing pandas."""
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(value, (float, np.floating)) and bool(np.isnan(value))
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."

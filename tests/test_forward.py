@@ -1,0 +1,193 @@
+"""The NumPy twin against the Keras network, and against the formulas."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from skrnn.batches import lengths, pad, take_rows, with_boundary
+from skrnn.forward import Cell, Forward
+from skrnn.heads import log_softmax, sigmoid
+from skrnn.spec import ACTIVATIONS, LAYERS, POOLINGS, Spec, initial_weights, weight_shapes
+from skrnn.tokens import BOUNDARY, Sequences
+
+COUNTS = [7, 1, 4, 12, 1, 7, 3, 5]
+
+
+def ragged(seed=0, n_ids=11):
+    rng = np.random.default_rng(seed)
+    offsets = np.concatenate([[0], np.cumsum(COUNTS)])
+    return Sequences(rng.integers(1, n_ids, offsets[-1]).astype(np.int32), offsets)
+
+
+def weights_of(spec, seed=0):
+    """Return weights well away from the simple ones: no bias zero, no gate near one half."""
+    rng = np.random.default_rng(seed)
+    return {
+        name: (rng.standard_normal(shape) * 0.4).astype(np.float32)
+        for name, shape in weight_shapes(spec).items()
+    }
+
+
+def spec_of(**parameters):
+    defaults = {"n_ids": 11, "embedding_dim": 5, "layer": "gru", "rnn_units": 4}
+    return Spec(**defaults | parameters)
+
+
+def keras_predict(spec, weights, inputs):
+    from skrnn.backend import keras_half
+
+    return keras_half("network", wanted_by="a test").network(spec, weights).predict(inputs, verbose=0)
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+@pytest.mark.parametrize("n_layers", [1, 2])
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("layer", LAYERS)
+def test_vectors_equal_those_of_keras(layer, bidirectional, n_layers, pooling):
+    spec = spec_of(layer=layer, bidirectional=bidirectional, n_layers=n_layers, pooling=pooling)
+    weights, sequences = weights_of(spec), ragged()
+    expected = keras_predict(spec, weights, pad(sequences, 15))
+    np.testing.assert_allclose(Forward(spec, weights).encode(sequences), expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("layer", LAYERS)
+def test_activations_equal_those_of_keras(layer, activation):
+    spec = spec_of(layer=layer, rnn_activation=activation, activation=activation, n_components=3)
+    weights, sequences = weights_of(spec), ragged()
+    expected = keras_predict(spec, weights, pad(sequences))
+    np.testing.assert_allclose(Forward(spec, weights).encode(sequences), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("head", ["softmax", "sigmoid", "linear"])
+def test_heads_equal_those_of_keras(head):
+    spec = spec_of(head=head, n_outputs=3, n_components=6, activation="relu", pooling="concat")
+    weights, sequences = weights_of(spec), ragged()
+    forward = Forward(spec, weights)
+    outputs = forward.outputs(forward.encode(sequences))
+    decoded = {"softmax": lambda x: np.exp(log_softmax(x)), "sigmoid": sigmoid, "linear": np.asarray}
+    expected = keras_predict(spec, weights, pad(sequences))
+    np.testing.assert_allclose(decoded[head](outputs), expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("head", ["autoencoder", "language_model"])
+def test_log_likelihoods_equal_those_of_keras(head, layer):
+    from skrnn.backend import keras_half
+
+    spec = spec_of(layer=layer, head=head, n_outputs=11, pooling="mean", n_components=3)
+    weights, sequences = weights_of(spec), ragged()
+    previous = pad(with_boundary(sequences, BOUNDARY, first=True))
+    following = pad(with_boundary(sequences, BOUNDARY, first=False))
+    network = keras_half("network", wanted_by="a test").network(spec, weights, every_step=True)
+    inputs = previous if head == "language_model" else (pad(sequences), previous)
+    probabilities = network.predict(inputs, verbose=0)
+    chosen = np.take_along_axis(np.log(probabilities), following[:, :, None], axis=2)[:, :, 0]
+    expected = (chosen * (following != 0)).sum(axis=1)
+    np.testing.assert_allclose(Forward(spec, weights).log_likelihood(sequences), expected, rtol=1e-5)
+
+
+def by_hand(layer, weights, x, units):
+    """Return the state after each step of one text, in the formulas of the papers; x is (t, d)."""
+    kernel, recurrent, bias = (
+        weights[f"forward_0/{part}"].astype(float) for part in ("kernel", "recurrent_kernel", "bias")
+    )
+    h, c, states = np.zeros(units), np.zeros(units), []
+    for x_t in x:
+        if layer == "simple_rnn":
+            h = np.tanh(x_t @ kernel + h @ recurrent + bias)
+        elif layer == "lstm":
+            i, f, g, o = np.split(x_t @ kernel + h @ recurrent + bias, 4)
+            c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+            h = sigmoid(o) * np.tanh(c)
+        else:
+            a, b = np.split(x_t @ kernel + bias[0], 3), np.split(h @ recurrent + bias[1], 3)
+            z, r = sigmoid(a[0] + b[0]), sigmoid(a[1] + b[1])
+            h = z * h + (1 - z) * np.tanh(a[2] + r * b[2])
+        states.append(h)
+    return np.array(states)
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_states_follow_the_formulas(layer):
+    spec = spec_of(layer=layer)
+    weights, sequences = weights_of(spec), ragged()
+    states = Forward(spec, weights).states(sequences)
+    for i, found in enumerate(states):
+        ids = take_rows(sequences, np.array([i])).ids
+        expected = by_hand(layer, weights, weights["embedding/embeddings"][ids].astype(float), 4)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+
+
+def test_the_states_hold_what_pooling_sees():
+    spec = spec_of(bidirectional=True, n_layers=2, pooling="concat")
+    weights, sequences = weights_of(spec), ragged()
+    forward = Forward(spec, weights)
+    vectors = forward.encode(sequences)
+    for states, vector in zip(forward.states(sequences), vectors, strict=True):
+        last = np.concatenate([states[-1, :4], states[0, 4:]])
+        expected = np.concatenate([last, states.mean(axis=0), states.max(axis=0)])
+        np.testing.assert_allclose(vector, expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("pooling", ["concat", "attention"])
+def test_neighbours_order_and_threads_change_nothing(layer, pooling):
+    spec = spec_of(layer=layer, pooling=pooling, bidirectional=True, rnn_units=16)
+    weights, sequences = weights_of(spec), ragged()
+    together = Forward(spec, weights).encode(sequences)
+    for i in range(len(COUNTS)):
+        alone = Forward(spec, weights).encode(take_rows(sequences, np.array([i])))
+        np.testing.assert_allclose(alone[0], together[i], rtol=0, atol=1e-6)
+    many = np.random.default_rng(0).integers(0, len(COUNTS), 700)
+    forward = Forward(spec, weights)
+    one, two = (forward.encode(take_rows(sequences, many), n_jobs) for n_jobs in (1, 2))
+    np.testing.assert_array_equal(one, two)
+    np.testing.assert_allclose(one, together[many], rtol=0, atol=1e-6)
+
+
+def test_the_folded_table_changes_nothing():
+    spec = spec_of(n_ids=30)
+    weights, sequences = weights_of(spec), ragged()
+    forward = Forward(spec, weights)
+    assert forward._tables is None
+    before = forward.encode(take_rows(sequences, np.array([0, 1])))
+    for _ in range(2):
+        after = forward.encode(sequences)
+    assert forward._tables is not None
+    np.testing.assert_allclose(before, after[:2], rtol=0, atol=1e-6)
+
+
+def test_weights_are_left_as_they_are():
+    spec = spec_of(layer="lstm", pooling="attention", n_components=2)
+    weights = weights_of(spec)
+    copies = {name: array.copy() for name, array in weights.items()}
+    for array in weights.values():
+        array.flags.writeable = False
+    Forward(spec, weights).encode(ragged())
+    for name, array in weights.items():
+        np.testing.assert_array_equal(array, copies[name])
+
+
+def test_a_cell_is_one_step():
+    spec = spec_of(layer="lstm")
+    cell = Cell(spec, weights_of(spec), "forward_0")
+    states = cell.start(2)
+    cell.step(cell.inputs(np.ones((2, 5), np.float32)), *states)
+    assert [state.shape for state in states] == [(2, 4), (2, 4)]
+    assert not np.array_equal(states[0], np.zeros((2, 4)))
+
+
+def test_start_weights_are_those_of_the_keras_layers():
+    spec = spec_of(layer="lstm", rnn_units=64, embedding_dim=32)
+    weights = initial_weights(spec, np.random.default_rng(0))
+    recurrent = weights["forward_0/recurrent_kernel"]
+    np.testing.assert_allclose(recurrent @ recurrent.T, np.eye(64), atol=1e-5)
+    limit = np.sqrt(6 / (32 + 256))
+    kernel = weights["forward_0/kernel"]
+    assert 0.95 * limit < np.abs(kernel).max() <= limit
+    np.testing.assert_array_equal(weights["forward_0/bias"], np.repeat([0, 1, 0, 0], 64))
+    again = initial_weights(replace(spec), np.random.default_rng(0))
+    assert all(np.array_equal(weights[name], again[name]) for name in weights)
+    assert lengths(ragged()).tolist() == COUNTS
