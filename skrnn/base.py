@@ -17,9 +17,9 @@ from sklearn.utils.validation import _check_feature_names, check_is_fitted
 from skrnn.backend import keras_half
 from skrnn.batches import lengths, pad, truncate
 from skrnn.forward import Forward
-from skrnn.heads import TOKEN_HEADS
 from skrnn.monitor import Monitor, Validation
-from skrnn.spec import ACTIVATIONS, LAYERS, POOLINGS, Head, Spec, initial_weights
+from skrnn.parameters import document
+from skrnn.spec import ACTIVATIONS, LAYERS, POOLINGS, TOKEN_HEADS, Head, Spec, initial_weights
 from skrnn.texts import check_texts
 from skrnn.tokens import Sequences, Tokens
 
@@ -80,6 +80,11 @@ class BaseRNNText(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         "verbose": ["verbose"],
         "n_jobs": [Integral, None],
     }
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Fill what the estimators share into the docstring of one."""
+        super().__init_subclass__(**kwargs)
+        document(cls)
 
     # -- reading -------------------------------------------------------------------------------
 
@@ -210,7 +215,8 @@ class BaseRNNText(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     def __dir__(self) -> list[str]:
         """Return the names without `model_`: who looks at all of them, as the HTML repr, builds nothing."""
-        return [name for name in super().__dir__() if name != "model_"]
+        names = (name for name in object.__dir__(self) if name != "model_")
+        return [name for name in names if hasattr(self, name)]
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state without the folded tables, which are made anew when asked for."""

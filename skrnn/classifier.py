@@ -13,11 +13,9 @@ from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from skrnn.base import BaseRNNText, Labelled, check_weights, generator
 from skrnn.heads import log_softmax, sigmoid
-from skrnn.parameters import documented
 from skrnn.spec import Head
 
 
-@documented
 class RNNTextClassifier(ClassifierMixin, BaseRNNText):
     """Recurrent neural network that classifies texts.
 

@@ -11,12 +11,9 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted
 
 from skrnn.base import BaseRNNText, Labelled, check_weights, generator
-from skrnn.heads import TOKEN_HEADS
-from skrnn.parameters import documented
-from skrnn.spec import Head
+from skrnn.spec import TOKEN_HEADS, Head
 
 
-@documented
 class RNNTextEncoder(BaseRNNText):
     """Recurrent neural network that encodes texts as vectors.
 

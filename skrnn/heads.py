@@ -6,15 +6,6 @@ import numpy as np
 
 from skrnn.spec import Head
 
-KERAS_LOSS: dict[str, str] = {
-    "softmax": "sparse_categorical_crossentropy",
-    "sigmoid": "binary_crossentropy",
-    "linear": "mean_squared_error",
-    "autoencoder": "sparse_categorical_crossentropy",
-    "language_model": "sparse_categorical_crossentropy",
-}
-TOKEN_HEADS = ("autoencoder", "language_model")
-
 
 def log_softmax(outputs: np.ndarray) -> np.ndarray:
     """Return the log of softmax over the last axis."""

@@ -9,8 +9,8 @@ from collections.abc import Callable
 import numpy as np
 
 from skrnn.forward import Forward
-from skrnn.heads import TOKEN_HEADS, row_losses, score
-from skrnn.spec import Spec, Weights
+from skrnn.heads import row_losses, score
+from skrnn.spec import TOKEN_HEADS, Spec, Weights
 from skrnn.tokens import Sequences
 
 

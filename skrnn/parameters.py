@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import inspect
 from textwrap import indent
-from typing import TypeVar
-
-T = TypeVar("T", bound=type)
 
 PARAMETERS = {
     "objective": """{"auto", "supervised", "autoencoder", "language_model"}
@@ -113,17 +110,20 @@ model_ : keras.Model
     The network, compiled, built from the fitted weights at each access; its input is `padded_ids`."""
 
 
-def documented(cls: T) -> T:
+def document(cls: type) -> None:
     """Fill the shared parameters and attributes into the docstring of an estimator.
 
     The defaults are read off the signature, so that the two cannot disagree.
+
+    Parameters
+    ----------
+    cls : type
+        The estimator; its docstring has the fields {parameters} and {attributes}, or is left alone.
     """
-    signature = inspect.signature(cls.__init__).parameters  # type: ignore[misc]
     entries = []
-    for name, parameter in signature.items():
-        if name != "self":
+    for name, parameter in inspect.signature(cls).parameters.items():
+        if name in PARAMETERS:
             kind, _, text = PARAMETERS[name].partition("\n")
             entries.append(f"{name} : {kind}, default={parameter.default!r}\n{indent(text, '    ')}")
     filled = (cls.__doc__ or "").replace("{parameters}", indent("\n".join(entries), " " * 4).lstrip())
     cls.__doc__ = filled.replace("{attributes}", indent(ATTRIBUTES, " " * 4).lstrip())
-    return cls

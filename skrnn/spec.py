@@ -21,6 +21,7 @@ Pooling = Literal["last", "mean", "max", "attention", "concat"]
 Head = Literal["none", "softmax", "sigmoid", "linear", "autoencoder", "language_model"]
 
 LAYERS, ACTIVATIONS, POOLINGS = get_args(Layer), get_args(Activation), get_args(Pooling)
+TOKEN_HEADS: tuple[Head, ...] = ("autoencoder", "language_model")  # they predict ids, text is the target
 N_GATES = {"simple_rnn": 1, "gru": 3, "lstm": 4}
 
 

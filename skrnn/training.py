@@ -9,11 +9,15 @@ import keras
 import numpy as np
 
 from skrnn.batches import Bucket, buckets, epoch, lengths, pad, take_rows, with_boundary
-from skrnn.heads import KERAS_LOSS, TOKEN_HEADS
 from skrnn.network import network, variables
-from skrnn.spec import Head, Spec, Weights
+from skrnn.spec import TOKEN_HEADS, Head, Spec, Weights
 from skrnn.tokens import BOUNDARY, Sequences
 
+_LOSS: dict[str, str] = {
+    "softmax": "sparse_categorical_crossentropy",
+    "sigmoid": "binary_crossentropy",
+    "linear": "mean_squared_error",
+}
 AfterEpoch = Callable[[int, float, Callable[[], Weights]], bool]
 
 
@@ -91,7 +95,7 @@ def compile_model(model: keras.Model, head: Head, optimizer: str, learning_rate:
             "config": {"learning_rate": learning_rate, "global_clipnorm": 1.0},
         }
     )
-    loss: Any = KERAS_LOSS.get(head)
+    loss: Any = _LOSS.get(head)
     if head in TOKEN_HEADS:  # the weights of a batch's tokens sum to one
         loss = keras.losses.SparseCategoricalCrossentropy(reduction="sum")
     model.compile(optimizer=optimizer, loss=loss, jit_compile=False)
