@@ -17,6 +17,8 @@ _LOSS: dict[str, str] = {
     "softmax": "sparse_categorical_crossentropy",
     "sigmoid": "binary_crossentropy",
     "linear": "mean_squared_error",
+    "autoencoder": "sparse_categorical_crossentropy",
+    "language_model": "sparse_categorical_crossentropy",
 }
 AfterEpoch = Callable[[int, float, Callable[[], Weights]], bool]
 
@@ -87,17 +89,11 @@ def read(model: keras.Model) -> Weights:
     return {name: np.array(convert(v), np.float32) for name, v in variables(model).items()}
 
 
-def compile_model(model: keras.Model, head: Head, optimizer: str, learning_rate: float) -> None:
-    """Compile a network for its head; gradients are clipped to a global norm of 1."""
+def compile_model(model: keras.Model, loss: Any, optimizer: str, learning_rate: float) -> None:
+    """Compile a network; gradients are clipped to a global norm of 1."""
     optimizer = keras.optimizers.get(
-        {
-            "class_name": optimizer,
-            "config": {"learning_rate": learning_rate, "global_clipnorm": 1.0},
-        }
+        {"class_name": optimizer, "config": {"learning_rate": learning_rate, "global_clipnorm": 1.0}}
     )
-    loss: Any = _LOSS.get(head)
-    if head in TOKEN_HEADS:  # the weights of a batch's tokens sum to one
-        loss = keras.losses.SparseCategoricalCrossentropy(reduction="sum")
     model.compile(optimizer=optimizer, loss=loss, jit_compile=False)
 
 
@@ -144,7 +140,10 @@ def train(
         go on.
     """
     model = network(spec, weights, seed=seed, every_step=True)
-    compile_model(model, spec.head, optimizer, learning_rate)
+    loss: Any = _LOSS.get(spec.head)
+    if spec.head in TOKEN_HEADS:  # the weights of a batch's tokens sum to one
+        loss = keras.losses.SparseCategoricalCrossentropy(reduction="sum")
+    compile_model(model, loss, optimizer, learning_rate)
     parts = buckets(lengths(examples.sequences), batch_size, max_tokens)
     model.fit(
         _Batches(examples, spec.head, parts, seed),
@@ -176,5 +175,5 @@ def model(spec: Spec, weights: Weights, length: int, optimizer: str, learning_ra
     model : keras.Model
     """
     built = network(spec, weights, length=length)
-    compile_model(built, spec.head, optimizer, learning_rate)
+    compile_model(built, _LOSS.get(spec.head), optimizer, learning_rate)
     return built

@@ -1,0 +1,124 @@
+"""Accuracy of the default classifier beside TF-IDF + LogisticRegression, on labelled sets.
+
+    python benchmarks/accuracy.py DATA [--sets sst2 trec] [--seeds 3] [--inner] [--set rnn_units=32]
+
+DATA is a folder of sets, each a folder of tab-separated files: ``train`` and ``test`` (or ``all``, of
+which a tenth is held out). ``--inner`` leaves the test split alone and scores on ``dev``, or on a tenth
+of the training rows: what choices are made by. ``--set`` tries parameters other than the defaults.
+"""
+
+import argparse
+import ast
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
+
+from skrnn import RNNTextClassifier
+
+CHARACTERS = {"names", "waimai_10k"}
+SETS = ["sst2", "trec", "rt_polarity", "subj", "ag_news", "sms_spam", "imdb", "names", "waimai_10k"]
+
+
+def read(folder, stem):
+    """Return texts and labels of one file of a set, or None."""
+    for path in sorted(folder.glob(f"{stem}.tsv*")) or sorted(folder.glob(f"{stem}_subset.tsv*")):
+        frame = pd.read_csv(path, sep="\t", keep_default_na=False)
+        return frame["text"].to_numpy(object), frame["label"].to_numpy()
+    return None
+
+
+def split(folder, inner):
+    """Return train and test texts and labels."""
+    whole, train, test = (read(folder, stem) for stem in ("all", "train", "test"))
+    if whole is not None:
+        train, test = halves(whole, 0)
+    if inner:
+        dev = read(folder, "dev")
+        train, test = (train, dev) if dev is not None else halves(train, 1)
+    return train, test
+
+
+def halves(rows, seed):
+    X, y = rows
+    a, b, c, d = train_test_split(X, y, test_size=0.1, random_state=seed, stratify=y)
+    return (a, c), (b, d)
+
+
+def baseline(name, train, test):
+    """Return the accuracy of TF-IDF + LR, the better of two ranges of n-grams (numbers.md's rule)."""
+    if name in CHARACTERS:
+        ranges = [{"analyzer": "char", "ngram_range": (1, 3)}]
+    else:
+        pattern = r"(?u)\w+|[^\w\s]"
+        ranges = [{"token_pattern": pattern, "ngram_range": (1, n)} for n in (1, 2)]
+    scores = []
+    for options in ranges:
+        model = make_pipeline(
+            TfidfVectorizer(sublinear_tf=True, **options), LogisticRegression(C=10, max_iter=1000)
+        )
+        scores.append(model.fit(*train).score(*test))
+    return max(scores)
+
+
+def calibration_error(classifier, X, y, bins=10):
+    """Return the expected calibration error of the largest probability (Guo et al. 2017)."""
+    probabilities = classifier.predict_proba(X)
+    sure = probabilities.max(axis=1)
+    right = classifier.classes_[probabilities.argmax(axis=1)] == y
+    which = np.minimum((sure * bins).astype(int), bins - 1)
+    gaps = [abs(right[which == b].mean() - sure[which == b].mean()) * (which == b).mean() for b in set(which)]
+    return float(sum(gaps))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--sets", nargs="*", default=SETS)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--inner", action="store_true")
+    parser.add_argument("--no-baseline", action="store_true")
+    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--out", type=Path, help="JSON file to write")
+    arguments = parser.parse_args()
+    parameters = {}
+    for item in arguments.set:
+        name, _, value = item.partition("=")
+        try:
+            parameters[name] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            parameters[name] = value
+    results = {}
+    for name in arguments.sets:
+        train, test = split(arguments.data / name, arguments.inner)
+        scores, seconds, epochs, errors = [], [], [], []
+        for seed in range(arguments.seeds):
+            options = {"analyzer": "char"} if name in CHARACTERS else {}
+            classifier = RNNTextClassifier(**options, **parameters, random_state=seed)
+            start = time.perf_counter()
+            classifier.fit(*train)
+            seconds.append(time.perf_counter() - start)
+            scores.append(classifier.score(*test))
+            errors.append(calibration_error(classifier, *test))
+            epochs.append(classifier.n_iter_)
+        base = float("nan") if arguments.no_baseline else baseline(name, train, test)
+        results[name] = {
+            "accuracy": scores, "seconds": seconds, "epochs": epochs, "ece": errors, "tfidf_lr": base,
+        }  # fmt: skip
+        print(
+            f"{name:<12} rnn {np.mean(scores):.4f} (sd {np.std(scores):.4f})  tf-idf+lr {base:.4f}  "
+            f"{np.mean(seconds):6.1f} s  epochs {epochs}  ece {np.mean(errors):.3f}",
+            flush=True,
+        )
+    if arguments.out:
+        arguments.out.write_text(json.dumps(results, indent=1))
+
+
+if __name__ == "__main__":
+    main()
