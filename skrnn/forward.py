@@ -51,7 +51,7 @@ class Cell:
     """
 
     def __init__(self, spec: Spec, weights: Weights, name: str) -> None:
-        self.units = spec.rnn_units
+        self.units, self.n_gates = spec.rnn_units, N_GATES[spec.layer]
         self.activate = _ACTIVATE[spec.rnn_activation]
         self.n_states = 2 if spec.layer == "lstm" else 1
         kernel, recurrent, bias = (
@@ -64,10 +64,11 @@ class Cell:
         if spec.layer == "gru":  # the recurrent bias of z and r adds up; that of h is inside the gate
             self.recurrent_bias = bias[1, 2 * u :]
             bias = np.concatenate([bias[0, : 2 * u] + bias[1, : 2 * u], bias[0, 2 * u :]])
-        self.n_sigmoids = (N_GATES[spec.layer] - 1) * u
         for array in (kernel, recurrent, bias):
-            array[..., : self.n_sigmoids] *= 0.5
-        self.kernel, self.recurrent, self.bias = kernel, np.ascontiguousarray(recurrent), bias
+            array[..., : (self.n_gates - 1) * u] *= 0.5
+        self.kernel, self.bias = kernel, bias
+        # (g, u, u): with gates apart, each is contiguous
+        self.recurrent = np.ascontiguousarray(recurrent.reshape(u, -1, u).swapaxes(0, 1))
 
     def inputs(self, x: np.ndarray) -> np.ndarray:
         """Return the input's share of the gates, (n, d) -> (n, g u).
@@ -81,37 +82,40 @@ class Cell:
         """Return zero states: h, and for the LSTM c, each (n_rows, u)."""
         return [np.zeros((n_rows, self.units), np.float32) for _ in range(self.n_states)]
 
-    # Each step: x (b, g u) is the input's share and is overwritten; states are updated in place.
+    # Each step: x (b, g u) is the input's share, overwritten by some; states are updated in place.
+
+    def _apart(self, x: np.ndarray) -> np.ndarray:
+        """Return the gates of x one after the other, (g, b, u)."""
+        return x.reshape(len(x), self.n_gates, self.units).swapaxes(0, 1)
 
     def _simple_rnn(self, x: np.ndarray, h: np.ndarray) -> None:
-        x += h @ self.recurrent
+        x += h @ self.recurrent[0]
         self.activate(x, out=h)
 
     def _gru(self, x: np.ndarray, h: np.ndarray) -> None:
-        u = self.units
-        m = h @ self.recurrent  # (b, 3 u)
-        zr, new = x[:, : 2 * u], m[:, 2 * u :]
-        zr += m[:, : 2 * u]
+        gates, x = h @ self.recurrent, self._apart(x)
+        zr, new = gates[:2], gates[2]
+        zr += x[:2]
         _half_to_sigmoid(np.tanh(zr, out=zr))
         new += self.recurrent_bias
-        new *= zr[:, u:]
-        new += x[:, 2 * u :]
+        new *= zr[1]
+        new += x[2]
         self.activate(new, out=new)
         h -= new
-        h *= zr[:, :u]
+        h *= zr[0]
         h += new
 
     def _lstm(self, x: np.ndarray, h: np.ndarray, c: np.ndarray) -> None:
-        u = self.units
-        x += h @ self.recurrent
-        gates, new = x[:, : 3 * u], x[:, 3 * u :]
-        _half_to_sigmoid(np.tanh(gates, out=gates))
+        gates = h @ self.recurrent
+        gates += self._apart(x)
+        ifo, new = gates[:3], gates[3]
+        _half_to_sigmoid(np.tanh(ifo, out=ifo))
         self.activate(new, out=new)
-        c *= gates[:, u : 2 * u]
-        new *= gates[:, :u]
+        c *= ifo[1]
+        new *= ifo[0]
         c += new
         self.activate(c, out=h)
-        h *= gates[:, 2 * u :]
+        h *= ifo[2]
 
 
 Collect = Callable[[int, np.ndarray], None]
