@@ -2,8 +2,6 @@
 
 A batch is packed step by step without padding (:func:`skrnn.batches.pack`), so a step is a row look-up in
 the folded table ``embedding @ kernel + bias``, one product with the recurrent kernel, and the gates.
-``sigmoid(x) = tanh(x / 2) / 2 + 1 / 2`` lets one tanh serve all gates; the inner half is folded into the
-weights, exactly, for it is a power of two.
 """
 
 from __future__ import annotations
@@ -18,158 +16,11 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from skrnn.batches import Packed, lengths, pack, serving_batches, take_rows, with_boundary
-from skrnn.spec import N_GATES, Spec, Weights
+from skrnn.cells import ACTIVATE, Cell, Collect, run_cell
+from skrnn.spec import Spec, Weights
 from skrnn.tokens import BOUNDARY, Sequences
 
 MAX_ROWS, MAX_TOKENS = 256, 65536
-
-_ACTIVATE: dict[str, Callable[..., np.ndarray]] = {
-    "tanh": np.tanh,
-    "relu": lambda x, out: np.maximum(x, 0, out=out),
-    "sigmoid": lambda x, out: _half_to_sigmoid(np.tanh(np.multiply(x, 0.5, out=out), out=out)),
-    "linear": np.positive,
-}
-
-
-def _half_to_sigmoid(tanh_of_half: np.ndarray) -> np.ndarray:
-    tanh_of_half *= 0.5
-    tanh_of_half += 0.5
-    return tanh_of_half
-
-
-class Cell:
-    """One recurrent cell: weights folded once, then one step in, one step out.
-
-    Parameters
-    ----------
-    spec : Spec
-        The network.
-    weights : dict of str to ndarray
-        Its weights.
-    name : str
-        Which cell: "forward_0", "backward_0", ..., "decoder".
-    """
-
-    def __init__(self, spec: Spec, weights: Weights, name: str) -> None:
-        self.units, self.n_gates = spec.rnn_units, N_GATES[spec.layer]
-        self.activate = _ACTIVATE[spec.rnn_activation]
-        self.n_states = 2 if spec.layer == "lstm" else 1
-        kernel, recurrent, bias = (
-            np.array(weights[f"{name}/{part}"]) for part in ("kernel", "recurrent_kernel", "bias")
-        )
-        u, self.step = self.units, getattr(self, f"_{spec.layer}")
-        if spec.layer == "lstm":  # gates i, f, c, o become i, f, o, c: the sigmoids side by side
-            order = np.r_[0 : 2 * u, 3 * u : 4 * u, 2 * u : 3 * u]
-            kernel, recurrent, bias = (a[..., order] for a in (kernel, recurrent, bias))
-        if spec.layer == "gru":  # the recurrent bias of z and r adds up; that of h is inside the gate
-            self.recurrent_bias = bias[1, 2 * u :]
-            bias = np.concatenate([bias[0, : 2 * u] + bias[1, : 2 * u], bias[0, 2 * u :]])
-        for array in (kernel, recurrent, bias):
-            array[..., : (self.n_gates - 1) * u] *= 0.5
-        self.kernel, self.bias = kernel, bias
-        # (g, u, u): with gates apart, each is contiguous
-        self.recurrent = np.ascontiguousarray(recurrent.reshape(u, -1, u).swapaxes(0, 1))
-
-    def inputs(self, x: np.ndarray) -> np.ndarray:
-        """Return the input's share of the gates, (n, d) -> (n, g u).
-
-        Where x has fewer columns than the kernel has rows (a decoder's embeddings), the rest of the
-        kernel is left to the caller.
-        """
-        return x @ self.kernel[: x.shape[1]] + self.bias
-
-    def start(self, n_rows: int) -> list[np.ndarray]:
-        """Return zero states: h, and for the LSTM c, each (n_rows, u)."""
-        return [np.zeros((n_rows, self.units), np.float32) for _ in range(self.n_states)]
-
-    # Each step: x (b, g u) is the input's share, overwritten by some; states are updated in place.
-
-    def _apart(self, x: np.ndarray) -> np.ndarray:
-        """Return the gates of x one after the other, (g, b, u)."""
-        return x.reshape(len(x), self.n_gates, self.units).swapaxes(0, 1)
-
-    def _simple_rnn(self, x: np.ndarray, h: np.ndarray) -> None:
-        x += h @ self.recurrent[0]
-        self.activate(x, out=h)
-
-    def _gru(self, x: np.ndarray, h: np.ndarray) -> None:
-        gates, x = h @ self.recurrent, self._apart(x)
-        zr, new = gates[:2], gates[2]
-        zr += x[:2]
-        _half_to_sigmoid(np.tanh(zr, out=zr))
-        new += self.recurrent_bias
-        new *= zr[1]
-        new += x[2]
-        self.activate(new, out=new)
-        h -= new
-        h *= zr[0]
-        h += new
-
-    def _lstm(self, x: np.ndarray, h: np.ndarray, c: np.ndarray) -> None:
-        gates = h @ self.recurrent
-        gates += self._apart(x)
-        ifo, new = gates[:3], gates[3]
-        _half_to_sigmoid(np.tanh(ifo, out=ifo))
-        self.activate(new, out=new)
-        c *= ifo[1]
-        new *= ifo[0]
-        c += new
-        self.activate(c, out=h)
-        h *= ifo[2]
-
-
-Collect = Callable[[int, np.ndarray], None]
-
-
-def run_cell(
-    cell: Cell,
-    table: np.ndarray,
-    packed: Packed,
-    ids: np.ndarray,
-    collect: Collect,
-    *,
-    reverse: bool = False,
-    extra: np.ndarray | None = None,
-) -> list[np.ndarray]:
-    """Run one cell over a packed batch.
-
-    Parameters
-    ----------
-    cell : Cell
-        The cell.
-    table : ndarray of float32 of shape (n, g u)
-        Input shares of the gates; row `ids[i]` belongs to token i.
-    packed : Packed
-        The batch.
-    ids : ndarray of int of shape (n_tokens,)
-        Rows of `table`, step-major.
-    collect : callable
-        Called after each step with the step and the states h of its active rows.
-    reverse : bool, default=False
-        Whether to read from the end: rows join as the step falls below their length.
-    extra : ndarray of shape (b, g u), default=None
-        Added to the gates of each row at every step.
-
-    Returns
-    -------
-    states : list of ndarray of shape (b, u)
-        The final states of each row.
-    """
-    starts = packed.starts
-    n_rows, n_steps = int(starts[1]), len(starts) - 1
-    states = cell.start(n_rows)
-    buffer = np.empty((n_rows, table.shape[1]), np.float32)
-    for t in range(n_steps - 1, -1, -1) if reverse else range(n_steps):
-        start, stop = starts[t], starts[t + 1]
-        active = stop - start
-        x = buffer[:active]
-        np.take(table, ids[start:stop], axis=0, out=x, mode="clip")  # "clip": no check, no copy
-        if extra is not None:
-            x += extra[:active]
-        now = [state[:active] for state in states]
-        cell.step(x, *now)
-        collect(t, now[0])
-    return states
 
 
 class Forward:
@@ -346,7 +197,7 @@ class Forward:
             vectors = np.concatenate([parts[name] for name in names], axis=1)
         if self.spec.n_components:
             x = vectors @ self.weights["projection/kernel"] + self.weights["projection/bias"]
-            vectors = _ACTIVATE[self.spec.activation](x, out=x)
+            vectors = ACTIVATE[self.spec.activation](x, out=x)
         return vectors
 
     def _attend(self, h: np.ndarray, packed: Packed) -> np.ndarray:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from skrnn.batches import lengths, pad, take_rows, with_boundary
-from skrnn.forward import Cell, Forward
+from skrnn.cells import Cell
+from skrnn.forward import Forward
 from skrnn.heads import log_softmax, sigmoid
 from skrnn.spec import ACTIVATIONS, LAYERS, POOLINGS, Spec, initial_weights, weight_shapes
 from skrnn.tokens import BOUNDARY, Sequences
