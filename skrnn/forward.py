@@ -73,9 +73,9 @@ class Forward:
         out = np.empty((len(sequences.offsets) - 1, self.spec.vector_width), np.float32)
 
         def work(rows: np.ndarray) -> None:
-            out[rows] = self._encode(pack(take_rows(known, rows)), tables)
+            out[rows], _ = self._encode(pack(take_rows(known, rows)), tables)
 
-        _over_batches(work, lengths(sequences), n_jobs)
+        over_batches(work, lengths(sequences), n_jobs)
         return out
 
     def states(self, sequences: Sequences, n_jobs: int = 1) -> list[np.ndarray]:
@@ -101,8 +101,24 @@ class Forward:
             for row, part in zip(rows, np.split(h, packed.offsets[1:-1]), strict=True):
                 out[row] = part.copy()
 
-        _over_batches(work, lengths(sequences), n_jobs)
+        over_batches(work, lengths(sequences), n_jobs)
         return out
+
+    def encode_and_states(self, sequences: Sequences, n_jobs: int = 1) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Return what `encode` and what `states` return, of one reading."""
+        tables, known = self._look_up(sequences)
+        n = len(sequences.offsets) - 1
+        vectors = np.empty((n, self.spec.vector_width), np.float32)
+        out: list[np.ndarray] = [np.empty(0)] * n
+
+        def work(rows: np.ndarray) -> None:
+            packed = pack(take_rows(known, rows))
+            vectors[rows], h = self._encode(packed, tables, sequence=True)
+            for row, part in zip(rows, np.split(_row_major(h, packed), packed.offsets[1:-1]), strict=True):
+                out[row] = part
+
+        over_batches(work, lengths(sequences), n_jobs)
+        return vectors, out
 
     def outputs(self, vectors: np.ndarray) -> np.ndarray:
         """Return the head's values before its activation, (n, head width) -> (n, n_outputs)."""
@@ -155,7 +171,7 @@ class Forward:
                 self._token_log_likelihood(_row_major(h, packed), goal), packed.offsets[:-1]
             )
 
-        _over_batches(work, lengths(inputs), n_jobs)
+        over_batches(work, lengths(inputs), n_jobs)
         return out
 
     def _token_log_likelihood(self, h: np.ndarray, ids: np.ndarray) -> np.ndarray:
@@ -184,10 +200,12 @@ class Forward:
         tables = [cell.inputs(embeddings[used]) for cell in self.levels[0]]
         return tables, Sequences(rows, sequences.offsets)
 
-    def _encode(self, packed: Packed, tables: list[np.ndarray]) -> np.ndarray:
-        """Return stage 4 of a packed batch, (b, n_components)."""
+    def _encode(
+        self, packed: Packed, tables: list[np.ndarray], *, sequence: bool = False
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return stage 4 of a packed batch, (b, n_components), and its states if wanted, step-major."""
         kind = self.spec.pooling
-        run = self._stack(packed, tables, kind)
+        run = self._stack(packed, tables, kind, sequence=sequence)
         if kind == "attention":
             vectors = self._attend(run.sequence, packed)
         else:
@@ -198,7 +216,7 @@ class Forward:
         if self.spec.n_components:
             x = vectors @ self.weights["projection/kernel"] + self.weights["projection/bias"]
             vectors = ACTIVATE[self.spec.activation](x, out=x)
-        return vectors
+        return vectors, run.sequence
 
     def _attend(self, h: np.ndarray, packed: Packed) -> np.ndarray:
         """Return the mean of the states under learned weights (Yang et al. 2016), (b, w)."""
@@ -210,12 +228,14 @@ class Forward:
         score /= np.repeat(np.add.reduceat(score, starts), counts)
         return np.add.reduceat(h * score[:, None], starts, axis=0)
 
-    def _stack(self, packed: Packed, tables: list[np.ndarray], pooling: str = "attention") -> _Run:
+    def _stack(
+        self, packed: Packed, tables: list[np.ndarray], pooling: str = "attention", *, sequence: bool = False
+    ) -> _Run:
         """Run all recurrent layers over a packed batch, keeping of the top one what `pooling` needs."""
         ids = packed.ids
         for level, cells in enumerate(self.levels):
             top = level == len(self.levels) - 1
-            run = _Run(packed, self.spec, "attention" if not top else pooling)
+            run = _Run(packed, self.spec, "attention" if not top else pooling, sequence=sequence)
             for i, (cell, table) in enumerate(zip(cells, tables, strict=True)):
                 collect = run.collector(i)
                 states = run_cell(cell, table, packed, ids, collect, reverse=i == 1)
@@ -229,26 +249,28 @@ class Forward:
 class _Run:
     """What is kept of one layer's states: the last of each row, their sum, their maximum, or all."""
 
-    def __init__(self, packed: Packed, spec: Spec, pooling: str) -> None:
+    def __init__(self, packed: Packed, spec: Spec, pooling: str, *, sequence: bool = False) -> None:
         self.packed, self.units = packed, spec.rnn_units
         shape = (int(packed.starts[1]), spec.state_width)
-        everything = pooling == "attention"
+        everything = sequence or pooling == "attention"
         self.last = np.empty(shape, np.float32)
         self.total = np.zeros(shape, np.float32)
         self.peak = np.full(shape, -np.inf, np.float32)
         self.sequence = np.empty((len(packed.ids) if everything else 0, shape[1]), np.float32)
         self._wants = {"concat": {"mean", "max"}}.get(pooling, {pooling})
+        self._keeps = everything
 
     def collector(self, direction: int) -> Collect:
         """Return what takes in the states of one direction, step by step."""
         columns = slice(direction * self.units, (direction + 1) * self.units)
-        if "attention" in self._wants:
-            return _writer(self.sequence[:, columns], self.packed)
+        write = _writer(self.sequence[:, columns], self.packed) if self._keeps else None
         total = self.total[:, columns] if "mean" in self._wants else None
         peak = self.peak[:, columns] if "max" in self._wants else None
 
-        def collect(_: int, h: np.ndarray) -> None:
+        def collect(t: int, h: np.ndarray) -> None:
             n = len(h)
+            if write is not None:
+                write(t, h)
             if total is not None:
                 total[:n] += h
             if peak is not None:
@@ -271,12 +293,26 @@ def _row_major(values: np.ndarray, packed: Packed) -> np.ndarray:
     return out
 
 
-def _over_batches(work: Callable[[np.ndarray], None], counts: np.ndarray, n_jobs: int) -> None:
-    """Call `work` on the rows of each batch; the batches do not depend on the threads."""
+def over_batches(
+    work: Callable[[np.ndarray], None], counts: np.ndarray, n_jobs: int, max_rows: int = MAX_ROWS
+) -> None:
+    """Call `work` on the rows of each batch; the batches do not depend on the threads.
+
+    Parameters
+    ----------
+    work : callable
+        Called with row numbers, of rows of like length, the longest first.
+    counts : ndarray of int of shape (n_samples,)
+        Length of each row.
+    n_jobs : int
+        Threads; BLAS has one in each.
+    max_rows : int, default=256
+        The most rows of a batch.
+    """
     if len(counts) == 1:
         work(np.zeros(1, np.int64))
         return
-    batches = serving_batches(counts, MAX_ROWS, MAX_TOKENS)
+    batches = serving_batches(counts, max_rows, MAX_TOKENS)
     with _one_blas_thread():
         if n_jobs == 1 or len(batches) < 2:
             for rows in batches:

@@ -63,6 +63,85 @@ class Pooling(keras.layers.Layer):
         return {**super().get_config(), "kind": self.kind}
 
 
+class Attention(keras.layers.Layer):
+    """What a decoder sees of the source at each step: its states, weighed by the decoder's own.
+
+    Parameters
+    ----------
+    kind : {"general", "additive"}
+        The weights are softmax(q · (h K)) (Luong et al. 2015) or softmax(tanh(q Q + h K) · c) (Bahdanau
+        et al. 2015) over the steps of the source.
+    **kwargs
+        Of keras.layers.Layer.
+    """
+
+    def __init__(self, kind: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.kind = kind
+
+    def build(self, query_shape: tuple, memory_shape: tuple) -> None:
+        """Make the weights."""
+        u, w = query_shape[-1], memory_shape[-1]
+        self.kernel = self.add_weight(shape=(w, u), initializer="zeros", name="kernel")
+        if self.kind == "additive":
+            self.query = self.add_weight(shape=(u, u), initializer="zeros", name="query")
+            self.context = self.add_weight(shape=(u,), initializer="zeros", name="context")
+
+    def call(self, query: Any, memory: Any, memory_mask: Any) -> Any:
+        """Return contexts (b, s, w) of states (b, s, u) for a memory (b, t, w) and its mask (b, t)."""
+        keys = ops.matmul(memory, self.kernel)  # (b, t, u)
+        if self.kind == "general":
+            score = ops.matmul(query, ops.transpose(keys, (0, 2, 1)))  # (b, s, t)
+        else:
+            both = ops.expand_dims(ops.matmul(query, self.query), 2) + ops.expand_dims(keys, 1)
+            score = ops.matmul(ops.tanh(both), self.context[:, None])[..., 0]  # (b, s, t, u) -> (b, s, t)
+        score = ops.where(ops.expand_dims(memory_mask, 1), score, -1e30)
+        return ops.matmul(ops.softmax(score, axis=-1), memory)
+
+    def get_config(self) -> dict:
+        """Return what builds the layer again."""
+        return {**super().get_config(), "kind": self.kind}
+
+
+class TiedHead(keras.layers.Layer):
+    """Softmax over the ids of an embedding, whose rows are its kernel's columns (Press & Wolf 2017).
+
+    Parameters
+    ----------
+    embedding : keras.layers.Embedding
+        Built before; its weights stay its own.
+    **kwargs
+        Of keras.layers.Layer.
+    """
+
+    def __init__(self, embedding: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._matrix = lambda: embedding.embeddings  # a function: Keras does not count it as a weight of ours
+        self._n_ids = embedding.input_dim
+
+    def build(self, shape: tuple) -> None:
+        """Make the bias."""
+        self.bias = self.add_weight(shape=(self._n_ids,), initializer="zeros", name="bias")
+
+    def call(self, x: Any) -> Any:
+        """Return probabilities (..., n_ids) of vectors (..., d)."""
+        return ops.softmax(ops.matmul(x, ops.transpose(self._matrix())) + self.bias)
+
+
+class SampledDense(keras.layers.Dense):
+    """A Dense layer that computes some of its columns: the softmax over a large vocabulary, sampled.
+
+    The batch's own targets are among the candidates for sure, the others stand for all that are not; an
+    offset of ``-log(probability of being drawn)`` on their logits makes the sum over candidates an unbiased
+    estimate of the sum over all (Bengio & Senecal 2008; Jean et al. 2015).
+    """
+
+    def call(self, h: Any, candidates: Any, offsets: Any) -> Any:
+        """Return logits (..., n) of h (..., u); candidates and offsets (b, n) have equal rows."""
+        kernel = ops.take(self.kernel, candidates[0], axis=1)
+        return ops.matmul(h, kernel) + ops.take(self.bias, candidates[0]) + offsets[0]
+
+
 class _Builder:
     """One network under construction: hands every random layer a seed of its own."""
 
@@ -76,10 +155,10 @@ class _Builder:
     def dropout(self, x: Any, name: str) -> Any:
         if not self.spec.dropout:
             return x
-        layer = keras.layers.Dropout(
-            self.spec.dropout, seed=self.next_seed(), dtype=FLOAT, name=f"{name}_dropout"
+        seed = self.next_seed()
+        return keras.layers.Dropout(self.spec.dropout, seed=seed, dtype=FLOAT, name=f"{name}_dropout_{seed}")(
+            x
         )
-        return layer(x)
 
     def dense(self, units: int, activation: str, name: str) -> keras.layers.Dense:
         return keras.layers.Dense(
@@ -97,6 +176,7 @@ class _Builder:
             kernel_initializer="zeros",
             recurrent_initializer="zeros",
             seed=self.next_seed(),
+            trainable=self.spec.frozen != "encoder" or name == "decoder",
             dtype=FLOAT,
             name=name,
         )
@@ -115,13 +195,17 @@ class _Builder:
                 last.append(out)
         return _join(sequence), _join(last)
 
-    def encoder(self, x: Any, mask: Any, *, sequences: bool) -> tuple[Any, Any]:
-        """Return the sequence encoding (None where nothing asks for it) and the vector of stage 4."""
-        spec = self.spec
-        for level in range(spec.n_layers):
-            top = level == spec.n_layers - 1
-            needed = sequences or not top or spec.pooling != "last"
+    def stack(self, x: Any, mask: Any, *, sequences: bool) -> tuple[Any, Any]:
+        """Return the states of the top layer, (b, t, w) or None, and the last ones, (b, w)."""
+        for level in range(self.spec.n_layers):
+            needed = sequences or level < self.spec.n_layers - 1
             x, last = self.layer(level, x, mask, sequences=needed)
+        return x, last
+
+    def encoder(self, x: Any, mask: Any) -> Any:
+        """Return the vector of stage 4, (b, n_components)."""
+        spec = self.spec
+        x, last = self.stack(x, mask, sequences=spec.pooling != "last")
         parts = [last] if spec.pooling in ("last", "concat") else []
         kinds = ("mean", "max") if spec.pooling == "concat" else (spec.pooling,)
         for kind in kinds:
@@ -131,7 +215,24 @@ class _Builder:
         vector = _join(parts)
         if spec.n_components:
             vector = self.dense(spec.n_components, spec.activation, "projection")(vector)
-        return x, vector
+        return vector
+
+    def language_model(self, x: Any, mask: Any, *, sequences: bool) -> Any:
+        """Return what predicts the next id: all forward states, (b, t, u), or the last one, (b, u)."""
+        if not self.spec.bidirectional:
+            states, last = self.stack(x, mask, sequences=sequences)
+            return states if sequences else last
+        return self.cell("forward_0", sequences=sequences, states=False)(x, mask=mask)
+
+    def backwards(self, x: Any, mask: Any) -> Any:
+        """Return what predicts the id before: the backward states, (b, t, u)."""
+        return ops.flip(self.cell("backward_0", sequences=True, states=False)(x, mask=mask), axis=1)
+
+    def decoder(self, x: Any, mask: Any, vector: Any) -> Any:
+        """Return the decoder's states (b, t, u); it reads each previous id beside the vector."""
+        vector = ops.expand_dims(vector, 1) * ops.ones_like(x[:, :, :1])  # (b, t, n_components)
+        cell = self.cell("decoder", sequences=True, states=False)
+        return cell(ops.concatenate([x, vector], axis=-1), mask=mask)
 
 
 def _join(parts: list) -> Any:
@@ -147,6 +248,7 @@ def network(
     seed: int = 0,
     length: int | None = None,
     every_step: bool = False,
+    sampled: bool = False,
 ) -> keras.Model:
     """Build the network of a Spec, with the given weights.
 
@@ -161,51 +263,60 @@ def network(
     length : int, default=None
         Columns of the input; None for any.
     every_step : bool, default=False
-        For a language model, whether the head predicts after every id, as in training, or after the
-        last one only.
+        For a language model, whether the head predicts at every step and in both directions, as in
+        training, or the next id after the last step only.
+    sampled : bool, default=False
+        Whether a head that predicts ids does so among some candidates only, as in training with a large
+        vocabulary; two more inputs then hold their ids and what is added to their logits, and logits
+        come out.
 
     Returns
     -------
     model : keras.Model
-        Ids, int32 (b, t), zero on the right where a text has ended, to the activated head, float32;
-        an autoencoder takes [ids, ids with a boundary before them].
+        Ids, int32 (b, t), zero on the right where a text has ended, to the activated head, float32. An
+        autoencoder takes [ids, ids with a boundary before them], and so does a language model of two
+        directions [ids with a boundary before them, ids with one after them].
     """
     build = _Builder(spec, seed)
     ids = keras.Input((length,), dtype="int32", name="ids")
+    inputs = [ids]
     embedding = keras.layers.Embedding(
         spec.n_ids,
         spec.embedding_dim,
         embeddings_initializer="zeros",
-        trainable=spec.trainable_embeddings,
+        trainable=spec.frozen == "nothing",
         dtype=FLOAT,
         name="embedding",
     )
-    mask = ops.not_equal(ids, PAD)
-    every_step = every_step and spec.head == "language_model"
-    x = build.dropout(embedding(ids), "embedding")
-    sequence, vector = build.encoder(x, mask, sequences=every_step)
-    inputs: Any = ids
+
+    def embed(ids: Any, name: str) -> tuple[Any, Any]:
+        return build.dropout(embedding(ids), name), ops.not_equal(ids, PAD)
+
+    if spec.head == "language_model":
+        vector = build.language_model(*embed(ids, "embedding"), sequences=every_step)
+        if every_step and spec.bidirectional:
+            inputs.append(keras.Input((length,), dtype="int32", name="following"))
+            vector = ops.concatenate([vector, build.backwards(*embed(inputs[1], "following"))], axis=1)
+    else:
+        vector = build.encoder(*embed(ids, "embedding"))
     if spec.head == "autoencoder":
         previous = keras.Input((None if length is None else length + 1,), dtype="int32", name="previous")
-        inputs = [ids, previous]
-        vector = _decode(build, embedding(previous), ops.not_equal(previous, PAD), vector)
-    elif every_step:
-        vector = sequence
+        inputs.append(previous)
+        vector = build.decoder(*embed(previous, "previous"), vector)
     vector = build.dropout(vector, "vector")
-    if spec.head != "none":
+    if sampled:
+        candidates = keras.Input((None,), dtype="int32", name="candidates")
+        offsets = keras.Input((None,), dtype=FLOAT, name="offsets")
+        inputs += [candidates, offsets]
+        head = SampledDense(spec.n_outputs, kernel_initializer="zeros", dtype=FLOAT, name="head")
+        vector = head(vector, candidates, offsets)
+    elif spec.head != "none":
         activation = _HEAD_ACTIVATION.get(spec.head, "softmax")
         vector = build.dense(spec.n_outputs, activation, "head")(vector)
-    model = keras.Model(inputs, vector, name="skrnn")
+    model = keras.Model(inputs if len(inputs) > 1 else ids, vector, name="skrnn")
     for name, variable in variables(model).items():
         variable.assign(weights[name])
     return model
-
-
-def _decode(build: _Builder, x: Any, mask: Any, vector: Any) -> Any:
-    """Return the decoder's states (b, t, u); it reads each previous id beside the vector."""
-    vector = ops.expand_dims(vector, 1) * ops.ones_like(x[:, :, :1])  # (b, t, n_components)
-    cell = build.cell("decoder", sequences=True, states=False)
-    return cell(ops.concatenate([x, vector], axis=-1), mask=mask)
 
 
 def variables(model: keras.Model) -> dict[str, Any]:

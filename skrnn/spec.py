@@ -18,9 +18,12 @@ Weights = dict[str, np.ndarray]
 Layer = Literal["simple_rnn", "gru", "lstm"]
 Activation = Literal["tanh", "relu", "sigmoid", "linear"]
 Pooling = Literal["last", "mean", "max", "attention", "concat"]
-Head = Literal["none", "softmax", "sigmoid", "linear", "autoencoder", "language_model"]
+Attention = Literal["general", "additive"]
+Frozen = Literal["nothing", "embedding", "encoder"]
+Head = Literal["none", "softmax", "sigmoid", "linear", "autoencoder", "language_model", "seq2seq"]
 
 LAYERS, ACTIVATIONS, POOLINGS = get_args(Layer), get_args(Activation), get_args(Pooling)
+ATTENTIONS = get_args(Attention)
 TOKEN_HEADS: tuple[Head, ...] = ("autoencoder", "language_model")  # they predict ids, text is the target
 N_GATES = {"simple_rnn": 1, "gru": 3, "lstm": 4}
 
@@ -51,16 +54,22 @@ class Spec:
         Width of the linear layer after pooling; None for no such layer.
     activation : {"tanh", "relu", "sigmoid", "linear"}
         Activation of that linear layer.
-    head : {"none", "softmax", "sigmoid", "linear", "autoencoder", "language_model"}
+    head : {"none", "softmax", "sigmoid", "linear", "autoencoder", "language_model", "seq2seq"}
         Stage 5, what the vector is decoded to.
     n_outputs : int
-        Columns of the head.
+        Columns of the head; for "seq2seq" the ids of the target side.
     dropout : float
         Share of embedding values and of vector values set to zero in training.
     recurrent_dropout : float
         Share of state values set to zero in training, inside the cell.
-    trainable_embeddings : bool
-        Whether training changes the embedding.
+    noise : float
+        Share of the ids that an autoencoder does not get to see in training; the others are moved a little.
+    frozen : {"nothing", "embedding", "encoder"}
+        What training leaves as it is; "encoder" is the embedding and the recurrent layers.
+    attention : {"general", "additive"} or None
+        How the decoder of "seq2seq" looks at the states of the source; None for the vector alone.
+    tied_embeddings : bool
+        Whether the head of "seq2seq" is the target embedding, transposed.
     """
 
     n_ids: int
@@ -77,7 +86,10 @@ class Spec:
     n_outputs: int = 0
     dropout: float = 0.0
     recurrent_dropout: float = 0.0
-    trainable_embeddings: bool = True
+    noise: float = 0.0
+    frozen: Frozen = "nothing"
+    attention: Attention | None = None
+    tied_embeddings: bool = True
 
     @property
     def directions(self) -> tuple[str, ...]:
@@ -102,8 +114,17 @@ class Spec:
     @property
     def head_width(self) -> int:
         """Width of what the head is applied to."""
-        widths = {"autoencoder": self.rnn_units, "language_model": self.state_width}
+        widths = {
+            "autoencoder": self.rnn_units,
+            "language_model": self.state_width,
+            "seq2seq": self.embedding_dim if self.tied_embeddings else self.rnn_units,
+        }
         return widths.get(self.head, self.vector_width)
+
+    @property
+    def context_width(self) -> int:
+        """Width of what the decoder of "seq2seq" sees of the source at a step."""
+        return self.state_width if self.attention else self.vector_width
 
 
 def cell_shapes(spec: Spec, name: str, input_width: int) -> dict[str, tuple[int, ...]]:
@@ -150,10 +171,30 @@ def weight_shapes(spec: Spec) -> dict[str, tuple[int, ...]]:
         shapes["projection/bias"] = (spec.n_components,)
     if spec.head == "autoencoder":
         shapes |= cell_shapes(spec, "decoder", spec.embedding_dim + spec.vector_width)
-    if spec.head != "none":
+    if spec.head == "seq2seq":
+        shapes |= _decoder_shapes(spec)
+    if spec.head != "none" and not (spec.head == "seq2seq" and spec.tied_embeddings):
         shapes["head/kernel"] = (spec.head_width, spec.n_outputs)
+    if spec.head != "none":
         shapes["head/bias"] = (spec.n_outputs,)
     return shapes
+
+
+def _decoder_shapes(spec: Spec) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of a decoder that starts from the vector and looks at a context at each step."""
+    u, w, c = spec.rnn_units, spec.state_width, spec.context_width
+    shapes: dict[str, tuple[int, ...]] = {
+        "target_embedding/embeddings": (spec.n_outputs, spec.embedding_dim),
+        "bridge/kernel": (spec.vector_width, spec.n_layers * u),
+        "bridge/bias": (spec.n_layers * u,),
+    }
+    for level in range(spec.n_layers):
+        shapes |= cell_shapes(spec, f"decoder_{level}", u + c if level else spec.embedding_dim)
+    if spec.attention:
+        shapes["attention/kernel"] = (w, u)
+    if spec.attention == "additive":
+        shapes |= {"attention/query": (u, u), "attention/context": (u,)}
+    return shapes | {"combine/kernel": (u + c, spec.head_width), "combine/bias": (spec.head_width,)}
 
 
 def initial_weights(spec: Spec, rng: np.random.Generator) -> Weights:
@@ -184,7 +225,7 @@ def _draw(name: str, shape: tuple[int, ...], spec: Spec, rng: np.random.Generato
         return rng.uniform(-0.05, 0.05, shape).astype(np.float32)
     if kind == "recurrent_kernel":
         return _orthogonal(shape, rng)
-    if kind in ("kernel", "context"):
+    if kind in ("kernel", "query", "context"):
         limit = np.sqrt(6.0 / (shape[0] + shape[-1]))
         return rng.uniform(-limit, limit, shape).astype(np.float32)
     bias = np.zeros(shape, np.float32)
