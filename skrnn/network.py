@@ -63,71 +63,6 @@ class Pooling(keras.layers.Layer):
         return {**super().get_config(), "kind": self.kind}
 
 
-class Attention(keras.layers.Layer):
-    """What a decoder sees of the source at each step: its states, weighed by the decoder's own.
-
-    Parameters
-    ----------
-    kind : {"general", "additive"}
-        The weights are softmax(q · (h K)) (Luong et al. 2015) or softmax(tanh(q Q + h K) · c) (Bahdanau
-        et al. 2015) over the steps of the source.
-    **kwargs
-        Of keras.layers.Layer.
-    """
-
-    def __init__(self, kind: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.kind = kind
-
-    def build(self, query_shape: tuple, memory_shape: tuple) -> None:
-        """Make the weights."""
-        u, w = query_shape[-1], memory_shape[-1]
-        self.kernel = self.add_weight(shape=(w, u), initializer="zeros", name="kernel")
-        if self.kind == "additive":
-            self.query = self.add_weight(shape=(u, u), initializer="zeros", name="query")
-            self.context = self.add_weight(shape=(u,), initializer="zeros", name="context")
-
-    def call(self, query: Any, memory: Any, memory_mask: Any) -> Any:
-        """Return contexts (b, s, w) of states (b, s, u) for a memory (b, t, w) and its mask (b, t)."""
-        keys = ops.matmul(memory, self.kernel)  # (b, t, u)
-        if self.kind == "general":
-            score = ops.matmul(query, ops.transpose(keys, (0, 2, 1)))  # (b, s, t)
-        else:
-            both = ops.expand_dims(ops.matmul(query, self.query), 2) + ops.expand_dims(keys, 1)
-            score = ops.matmul(ops.tanh(both), self.context[:, None])[..., 0]  # (b, s, t, u) -> (b, s, t)
-        score = ops.where(ops.expand_dims(memory_mask, 1), score, -1e30)
-        return ops.matmul(ops.softmax(score, axis=-1), memory)
-
-    def get_config(self) -> dict:
-        """Return what builds the layer again."""
-        return {**super().get_config(), "kind": self.kind}
-
-
-class TiedHead(keras.layers.Layer):
-    """Softmax over the ids of an embedding, whose rows are its kernel's columns (Press & Wolf 2017).
-
-    Parameters
-    ----------
-    embedding : keras.layers.Embedding
-        Built before; its weights stay its own.
-    **kwargs
-        Of keras.layers.Layer.
-    """
-
-    def __init__(self, embedding: Any, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self._matrix = lambda: embedding.embeddings  # a function: Keras does not count it as a weight of ours
-        self._n_ids = embedding.input_dim
-
-    def build(self, shape: tuple) -> None:
-        """Make the bias."""
-        self.bias = self.add_weight(shape=(self._n_ids,), initializer="zeros", name="bias")
-
-    def call(self, x: Any) -> Any:
-        """Return probabilities (..., n_ids) of vectors (..., d)."""
-        return ops.softmax(ops.matmul(x, ops.transpose(self._matrix())) + self.bias)
-
-
 class SampledDense(keras.layers.Dense):
     """A Dense layer that computes some of its columns: the softmax over a large vocabulary, sampled.
 
@@ -142,7 +77,7 @@ class SampledDense(keras.layers.Dense):
         return ops.matmul(h, kernel) + ops.take(self.bias, candidates[0]) + offsets[0]
 
 
-class _Builder:
+class Builder:
     """One network under construction: hands every random layer a seed of its own."""
 
     def __init__(self, spec: Spec, seed: int) -> None:
@@ -204,8 +139,12 @@ class _Builder:
 
     def encoder(self, x: Any, mask: Any) -> Any:
         """Return the vector of stage 4, (b, n_components)."""
+        x, last = self.stack(x, mask, sequences=self.spec.pooling != "last")
+        return self.pooled(x, last, mask)
+
+    def pooled(self, x: Any, last: Any, mask: Any) -> Any:
+        """Return the vector of all states of the top layer, (b, t, w), and of the last ones, (b, w)."""
         spec = self.spec
-        x, last = self.stack(x, mask, sequences=spec.pooling != "last")
         parts = [last] if spec.pooling in ("last", "concat") else []
         kinds = ("mean", "max") if spec.pooling == "concat" else (spec.pooling,)
         for kind in kinds:
@@ -277,7 +216,7 @@ def network(
         autoencoder takes [ids, ids with a boundary before them], and so does a language model of two
         directions [ids with a boundary before them, ids with one after them].
     """
-    build = _Builder(spec, seed)
+    build = Builder(spec, seed)
     ids = keras.Input((length,), dtype="int32", name="ids")
     inputs = [ids]
     embedding = keras.layers.Embedding(
