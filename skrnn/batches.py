@@ -90,6 +90,36 @@ def with_boundary(sequences: Sequences, boundary: int, *, first: bool) -> Sequen
     return Sequences(ids, sequences.offsets + np.arange(len(sequences.offsets)))
 
 
+def add_noise(sequences: Sequences, share: float, rng: np.random.Generator) -> Sequences:
+    """Drop ids and move the others by up to three places (Hill et al. 2016; Lample et al. 2018).
+
+    Parameters
+    ----------
+    sequences : Sequences
+        Ragged ids.
+    share : float in [0, 1)
+        Share of the ids to drop; 0 leaves all as it is. Every row keeps at least one.
+    rng : numpy.random.Generator
+        Where the noise comes from.
+
+    Returns
+    -------
+    sequences : Sequences
+    """
+    if not share:
+        return sequences
+    counts = lengths(sequences)
+    row = np.repeat(np.arange(len(counts)), counts)
+    place = np.arange(len(row)) + rng.uniform(0, 3, len(row))
+    keep = rng.random(len(row)) >= share
+    keep[sequences.offsets[:-1]] |= np.bincount(row[keep], minlength=len(counts)) == 0
+    order = np.lexsort((place, row))
+    order = order[keep[order]]
+    offsets = np.zeros(len(counts) + 1, np.int64)
+    np.cumsum(np.bincount(row[order], minlength=len(counts)), out=offsets[1:])
+    return Sequences(sequences.ids[order], offsets)
+
+
 def pad(sequences: Sequences, length: int | None = None) -> np.ndarray:
     """Return the rows as one matrix, filled on the right with the padding id.
 

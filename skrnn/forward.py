@@ -17,10 +17,12 @@ from threadpoolctl import ThreadpoolController
 
 from skrnn.batches import Packed, lengths, pack, serving_batches, take_rows, with_boundary
 from skrnn.cells import ACTIVATE, Cell, Collect, run_cell
+from skrnn.heads import log_softmax
 from skrnn.spec import Spec, Weights
 from skrnn.tokens import BOUNDARY, Sequences
 
 MAX_ROWS, MAX_TOKENS = 256, 65536
+Step = Callable[[np.ndarray, list[np.ndarray]], tuple[np.ndarray, list[np.ndarray]]]
 
 
 class Forward:
@@ -143,29 +145,16 @@ class Forward:
         """
         inputs = with_boundary(sequences, BOUNDARY, first=True)
         targets = with_boundary(sequences, BOUNDARY, first=False)
-        if self.decoder is None:
-            tables, known = self._look_up(inputs)
-            extra = None
-        else:
-            embeddings = self.weights["embedding/embeddings"]
-            tables, known = [self.decoder.inputs(embeddings)], inputs
-            extra = self.encode(sequences, n_jobs) @ self.decoder.kernel[embeddings.shape[1] :]
+        extra = None if self.decoder is None else self._vector_inputs(self.encode(sequences, n_jobs))
+        first, *above = self._predicting
+        (table,), known = self._look_up(inputs, [first])
         out = np.empty(len(sequences.offsets) - 1)
 
         def work(rows: np.ndarray) -> None:
             packed = pack(take_rows(known, rows))
-            if self.decoder is None or extra is None:
-                h = self._stack(packed, tables).sequence
-            else:
-                h = np.empty((len(packed.ids), self.spec.rnn_units), np.float32)
-                run_cell(
-                    self.decoder,
-                    tables[0],
-                    packed,
-                    packed.ids,
-                    _writer(h, packed),
-                    extra=extra[rows],
-                )
+            h = self._run(first, table, packed, packed.ids, None if extra is None else extra[rows])
+            for cell in above:
+                h = self._run(cell, cell.inputs(h), packed, np.arange(len(h)))
             goal = take_rows(targets, rows).ids
             out[rows] = np.add.reduceat(
                 self._token_log_likelihood(_row_major(h, packed), goal), packed.offsets[:-1]
@@ -173,6 +162,55 @@ class Forward:
 
         over_batches(work, lengths(inputs), n_jobs)
         return out
+
+    @property
+    def _predicting(self) -> list[Cell]:
+        """The cells whose top states predict the next id."""
+        return [cells[0] for cells in self.levels] if self.decoder is None else [self.decoder]
+
+    def _vector_inputs(self, vectors: np.ndarray) -> np.ndarray:
+        """Return the share of the decoder's gates that comes from the encodings, (b, g u)."""
+        return vectors @ self._predicting[0].kernel[self.spec.embedding_dim :]
+
+    def _run(
+        self, cell: Cell, table: np.ndarray, packed: Packed, ids: np.ndarray, extra: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Return all states of one cell, step-major (n_tokens, u)."""
+        h = np.empty((len(packed.ids), cell.units), np.float32)
+        run_cell(cell, table, packed, ids, _writer(h, packed), extra=extra)
+        return h
+
+    def stepper(self, n_rows: int, vectors: np.ndarray | None = None) -> tuple[Step, list[np.ndarray]]:
+        """Return the step function that a search writes texts with, and its states at the start.
+
+        Parameters
+        ----------
+        n_rows : int
+            Texts to write.
+        vectors : ndarray of float32 of shape (n_rows, n_components), default=None
+            For an autoencoder, what to write.
+
+        Returns
+        -------
+        step : callable
+            The last ids (n,) and the states to log-probabilities (n, n_ids) and the next states.
+        states : list of ndarray, first axis n_rows
+        """
+        cells = self._predicting
+        table = cells[0].inputs(self.weights["embedding/embeddings"])
+        states = [state for cell in cells for state in cell.start(n_rows)]
+        if vectors is not None:
+            states.append(self._vector_inputs(vectors))
+
+        def step(ids: np.ndarray, states: list[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
+            x = table[ids] if vectors is None else table[ids] + states[-1]
+            for level, cell in enumerate(cells):
+                own = states[level * cell.n_states : (level + 1) * cell.n_states]
+                cell.step(cell.inputs(x) if level else x, *own)
+                x = own[0]
+            return log_softmax(self.outputs(x)), states
+
+        return step, states
 
     def _token_log_likelihood(self, h: np.ndarray, ids: np.ndarray) -> np.ndarray:
         """Return log softmax(head(h))[ids], (n, w), (n,) -> (n,), in chunks of bounded memory."""
@@ -185,20 +223,24 @@ class Forward:
             out[i : i + chunk] = chosen[:, 0] - np.log(np.exp(logits).sum(axis=1))
         return out
 
-    def _look_up(self, sequences: Sequences) -> tuple[list[np.ndarray], Sequences]:
-        """Return the folded input tables of layer 0 and the sequences as rows of them.
+    def _look_up(
+        self, sequences: Sequences, cells: list[Cell] | None = None
+    ) -> tuple[list[np.ndarray], Sequences]:
+        """Return the folded input tables of cells and the sequences as rows of them.
 
-        The tables of the whole vocabulary are made once so many ids have been seen that they pay.
+        For those of layer 0, the tables of the whole vocabulary are made once so many ids have been seen
+        that they pay.
         """
         embeddings = self.weights["embedding/embeddings"]
-        self._tokens_seen += len(sequences.ids)
-        if self._tables is None and self._tokens_seen >= len(embeddings):
-            self._tables = [cell.inputs(embeddings) for cell in self.levels[0]]
-        if self._tables is not None:
-            return self._tables, sequences
+        if cells is None:
+            cells = self.levels[0]
+            self._tokens_seen += len(sequences.ids)
+            if self._tables is None and self._tokens_seen >= len(embeddings):
+                self._tables = [cell.inputs(embeddings) for cell in cells]
+            if self._tables is not None:
+                return self._tables, sequences
         used, rows = np.unique(sequences.ids, return_inverse=True)
-        tables = [cell.inputs(embeddings[used]) for cell in self.levels[0]]
-        return tables, Sequences(rows, sequences.offsets)
+        return [cell.inputs(embeddings[used]) for cell in cells], Sequences(rows, sequences.offsets)
 
     def _encode(
         self, packed: Packed, tables: list[np.ndarray], *, sequence: bool = False

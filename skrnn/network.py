@@ -90,10 +90,10 @@ class Builder:
     def dropout(self, x: Any, name: str) -> Any:
         if not self.spec.dropout:
             return x
-        seed = self.next_seed()
-        return keras.layers.Dropout(self.spec.dropout, seed=seed, dtype=FLOAT, name=f"{name}_dropout_{seed}")(
-            x
+        layer = keras.layers.Dropout(
+            self.spec.dropout, seed=self.next_seed(), dtype=FLOAT, name=f"{name}_dropout"
         )
+        return layer(x)
 
     def dense(self, units: int, activation: str, name: str) -> keras.layers.Dense:
         return keras.layers.Dense(

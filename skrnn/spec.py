@@ -116,7 +116,7 @@ class Spec:
         """Width of what the head is applied to."""
         widths = {
             "autoencoder": self.rnn_units,
-            "language_model": self.state_width,
+            "language_model": self.rnn_units,
             "seq2seq": self.embedding_dim if self.tied_embeddings else self.rnn_units,
         }
         return widths.get(self.head, self.vector_width)

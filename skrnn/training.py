@@ -8,10 +8,13 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from skrnn.batches import Bucket, buckets, epoch, lengths, pad, take_rows, with_boundary
+from skrnn.batches import Bucket, add_noise, buckets, epoch, lengths, pad, take_rows, with_boundary
 from skrnn.network import network, variables
-from skrnn.spec import TOKEN_HEADS, Head, Spec, Weights
-from skrnn.tokens import BOUNDARY, Sequences
+from skrnn.spec import TOKEN_HEADS, Spec, Weights
+from skrnn.tokens import BOUNDARY, PAD, UNKNOWN, Sequences
+
+N_SAMPLED = 2048  # ids beside a batch's own that the softmax of a large vocabulary is estimated by
+LARGE = 10000  # ids: with more, it is
 
 _LOSS: dict[str, str] = {
     "softmax": "sparse_categorical_crossentropy",
@@ -34,9 +37,9 @@ class Examples(NamedTuple):
 class _Batches(keras.utils.PyDataset):
     """Examples as padded batches; epoch k has the same batches whatever ran before it."""
 
-    def __init__(self, examples: Examples, head: Head, parts: list[Bucket], seed: int) -> None:
+    def __init__(self, spec: Spec, examples: Examples, parts: list[Bucket], seed: int) -> None:
         super().__init__()
-        self.examples, self.head, self.parts, self.seed = examples, head, parts, seed
+        self.spec, self.examples, self.parts, self.seed = spec, examples, parts, seed
         self.epoch = 0
         self._draw()
 
@@ -63,23 +66,42 @@ class _Batches(keras.utils.PyDataset):
         sequences, weights = take_rows(self.examples.sequences, rows), self.examples.weights[rows]
         if self.examples.targets is not None:
             return pad(sequences, length), self.examples.targets[rows], weights
+        return self._token_batch(sequences, weights, length, index)
+
+    def _token_batch(
+        self, sequences: Sequences, weights: np.ndarray, length: int, index: int
+    ) -> tuple[Any, np.ndarray, np.ndarray]:
+        """Return a batch whose targets are the ids themselves."""
+        rng = np.random.default_rng([self.seed, self.epoch, index])
         previous = pad(with_boundary(sequences, BOUNDARY, first=True), length + 1)
-        following = pad(with_boundary(sequences, BOUNDARY, first=False), length + 1)
-        inputs = previous if self.head == "language_model" else (pad(sequences, length), previous)
-        token_weights = (following != 0) * weights[:, None]
-        return inputs, following, (token_weights / token_weights.sum()).astype(np.float32)
+        targets = pad(with_boundary(sequences, BOUNDARY, first=False), length + 1)
+        if self.spec.head == "autoencoder":
+            hidden = (rng.random(previous.shape) < self.spec.dropout) & (previous > BOUNDARY)
+            noisy = add_noise(sequences, self.spec.noise, rng)
+            inputs = [pad(noisy, length), np.where(hidden, np.int32(UNKNOWN), previous)]
+        elif self.spec.bidirectional:
+            inputs = [previous, targets]
+            targets = np.concatenate([targets, previous], axis=1)
+        else:
+            inputs = [previous]
+        token_weights = (targets != PAD) * weights[:, None]
+        token_weights = (token_weights / max(token_weights.sum(), 1e-9)).astype(np.float32)
+        if is_sampled(self.spec):
+            candidates, offsets, targets = sample_ids(targets, self.spec.n_outputs, index, rng)
+            inputs += [np.tile(row, (len(targets), 1)) for row in (candidates, offsets)]
+        return tuple(inputs) if len(inputs) > 1 else inputs[0], targets, token_weights
 
 
 class _EpochEnd(keras.callbacks.Callback):
     """Hands each epoch's loss and weights to `after_epoch`, which says whether to go on."""
 
-    def __init__(self, after_epoch: AfterEpoch) -> None:
+    def __init__(self, after_epoch: AfterEpoch, start: Weights) -> None:
         super().__init__()
-        self.after_epoch = after_epoch
+        self.after_epoch, self.start = after_epoch, start
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Stop where `after_epoch` returns False."""
-        if not self.after_epoch(epoch, float((logs or {})["loss"]), lambda: read(self.model)):
+        if not self.after_epoch(epoch, float((logs or {})["loss"]), lambda: self.start | read(self.model)):
             self.model.stop_training = True
 
 
@@ -87,6 +109,45 @@ def read(model: keras.Model) -> Weights:
     """Return copies of a network's weights as NumPy arrays."""
     convert = keras.ops.convert_to_numpy
     return {name: np.array(convert(v), np.float32) for name, v in variables(model).items()}
+
+
+def is_sampled(spec: Spec) -> bool:
+    """Return whether training estimates the softmax over ids from a sample of them."""
+    return spec.head in TOKEN_HEADS and spec.n_outputs > LARGE
+
+
+def sample_ids(
+    targets: np.ndarray, n_ids: int, index: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draw the candidates of a batch: its targets and others.
+
+    Parameters
+    ----------
+    targets : ndarray of int of shape (b, t)
+        Ids.
+    n_ids : int
+        How many ids there are.
+    index : int
+        Number of the batch; neighbours never have equally many candidates, see `_Batches._draw`.
+    rng : numpy.random.Generator
+        Where the draw comes from.
+
+    Returns
+    -------
+    candidates : ndarray of int32 of shape (n,)
+        Ids.
+    offsets : ndarray of float32 of shape (n,)
+        What to add to their logits: 0, or ``-log(probability of being drawn)``.
+    positions : ndarray of int of shape (b, t)
+        The targets as places among the candidates.
+    """
+    own, positions = np.unique(targets, return_inverse=True)
+    n_others = N_SAMPLED + (len(own) + index) % 2
+    others = np.setdiff1d(np.arange(n_ids), own, assume_unique=True)
+    drawn = rng.choice(others, min(n_others, len(others)), replace=False)
+    offsets = np.zeros(len(own) + len(drawn), np.float32)
+    offsets[len(own) :] = np.log(len(others) / max(1, len(drawn)))
+    return np.concatenate([own, drawn]).astype(np.int32), offsets, positions.reshape(targets.shape)
 
 
 def compile_model(model: keras.Model, loss: Any, optimizer: str, learning_rate: float) -> None:
@@ -139,18 +200,19 @@ def train(
         Called with the epoch, its mean loss and a function that returns the weights; returns whether to
         go on.
     """
-    model = network(spec, weights, seed=seed, every_step=True)
+    sampled = is_sampled(spec)
+    model = network(spec, weights, seed=seed, every_step=True, sampled=sampled)
     loss: Any = _LOSS.get(spec.head)
     if spec.head in TOKEN_HEADS:  # the weights of a batch's tokens sum to one
-        loss = keras.losses.SparseCategoricalCrossentropy(reduction="sum")
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=sampled, reduction="sum")
     compile_model(model, loss, optimizer, learning_rate)
     parts = buckets(lengths(examples.sequences), batch_size, max_tokens)
     model.fit(
-        _Batches(examples, spec.head, parts, seed),
+        _Batches(spec, examples, parts, seed),
         epochs=epochs,
         shuffle=False,
         verbose=0,
-        callbacks=[*callbacks, _EpochEnd(after_epoch)],
+        callbacks=[*callbacks, _EpochEnd(after_epoch, weights)],
     )
 
 

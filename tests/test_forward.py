@@ -72,21 +72,54 @@ def test_heads_equal_those_of_keras(head):
     np.testing.assert_allclose(decoded[head](outputs), expected, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("layer", LAYERS)
-@pytest.mark.parametrize("head", ["autoencoder", "language_model"])
-def test_log_likelihoods_equal_those_of_keras(head, layer):
+def keras_log_likelihoods(spec, weights, sequences):
     from skrnn.backend import keras_half
 
-    spec = spec_of(layer=layer, head=head, n_outputs=11, pooling="mean", n_components=3)
-    weights, sequences = weights_of(spec), ragged()
     previous = pad(with_boundary(sequences, BOUNDARY, first=True))
     following = pad(with_boundary(sequences, BOUNDARY, first=False))
     network = keras_half("network", wanted_by="a test").network(spec, weights, every_step=True)
-    inputs = previous if head == "language_model" else (pad(sequences), previous)
-    probabilities = network.predict(inputs, verbose=0)
+    if spec.head == "autoencoder":
+        inputs = (pad(sequences), previous)
+    else:
+        inputs = (previous, following) if spec.bidirectional else previous
+    probabilities = network.predict(inputs, verbose=0)[:, : following.shape[1]]
     chosen = np.take_along_axis(np.log(probabilities), following[:, :, None], axis=2)[:, :, 0]
-    expected = (chosen * (following != 0)).sum(axis=1)
+    return (chosen * (following != 0)).sum(axis=1)
+
+
+PREDICTING = [
+    {"head": "autoencoder", "pooling": "mean", "n_components": 3},
+    {"head": "autoencoder", "bidirectional": True, "n_layers": 2},
+    {"head": "language_model"},
+    {"head": "language_model", "n_layers": 2},
+    {"head": "language_model", "bidirectional": True, "pooling": "concat"},
+]
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("parameters", PREDICTING)
+def test_log_likelihoods_equal_those_of_keras(parameters, layer):
+    spec = spec_of(layer=layer, n_outputs=11, **parameters)
+    weights, sequences = weights_of(spec), ragged()
+    expected = keras_log_likelihoods(spec, weights, sequences)
     np.testing.assert_allclose(Forward(spec, weights).log_likelihood(sequences), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("parameters", PREDICTING)
+def test_the_step_of_a_search_gives_the_same_log_likelihoods(parameters, layer):
+    spec = spec_of(layer=layer, n_outputs=11, **parameters)
+    weights, sequences = weights_of(spec), ragged()
+    forward = Forward(spec, weights)
+    vectors = forward.encode(sequences) if spec.head == "autoencoder" else None
+    step, states = forward.stepper(len(COUNTS), vectors)
+    following = pad(with_boundary(sequences, BOUNDARY, first=False))
+    total, ids = np.zeros(len(COUNTS)), np.full(len(COUNTS), BOUNDARY)
+    for column in following.T:
+        log_probs, states = step(ids, states)
+        total += np.where(column != 0, log_probs[np.arange(len(column)), column], 0)
+        ids = column
+    np.testing.assert_allclose(total, forward.log_likelihood(sequences), rtol=1e-5)
 
 
 def by_hand(layer, weights, x, units):
