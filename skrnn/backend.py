@@ -16,7 +16,7 @@ def keras_half(part: str, *, wanted_by: str) -> Any:
 
     Parameters
     ----------
-    part : {"network", "training"}
+    part : {"network", "training", "translation"}
         Which.
     wanted_by : str
         Estimator and method, for the error message.

@@ -84,10 +84,12 @@ class Builder:
         self.spec, self.seed = spec, seed
 
     def next_seed(self) -> int:
+        """Return a seed that no other layer has."""
         self.seed = (self.seed + 0x9E3779B9) % 2**31
         return self.seed
 
     def dropout(self, x: Any, name: str) -> Any:
+        """Return x with a share of its values zeroed in training."""
         if not self.spec.dropout:
             return x
         layer = keras.layers.Dropout(
@@ -96,11 +98,13 @@ class Builder:
         return layer(x)
 
     def dense(self, units: int, activation: str, name: str) -> keras.layers.Dense:
+        """Return a linear layer with an activation."""
         return keras.layers.Dense(
             units, activation=activation, kernel_initializer="zeros", dtype=FLOAT, name=name
         )
 
     def cell(self, name: str, *, sequences: bool, states: bool) -> Any:
+        """Return a recurrent layer of one direction."""
         return _RECURRENT[self.spec.layer](
             self.spec.rnn_units,
             activation=self.spec.rnn_activation,
@@ -111,7 +115,7 @@ class Builder:
             kernel_initializer="zeros",
             recurrent_initializer="zeros",
             seed=self.next_seed(),
-            trainable=self.spec.frozen != "encoder" or name == "decoder",
+            trainable=self.spec.frozen != "encoder" or name.startswith("decoder"),
             dtype=FLOAT,
             name=name,
         )

@@ -92,7 +92,7 @@ class _Batches(keras.utils.PyDataset):
         return tuple(inputs) if len(inputs) > 1 else inputs[0], targets, token_weights
 
 
-class _EpochEnd(keras.callbacks.Callback):
+class EpochEnd(keras.callbacks.Callback):
     """Hands each epoch's loss and weights to `after_epoch`, which says whether to go on."""
 
     def __init__(self, after_epoch: AfterEpoch, start: Weights) -> None:
@@ -212,7 +212,7 @@ def train(
         epochs=epochs,
         shuffle=False,
         verbose=0,
-        callbacks=[*callbacks, _EpochEnd(after_epoch, weights)],
+        callbacks=[*callbacks, EpochEnd(after_epoch, weights)],
     )
 
 

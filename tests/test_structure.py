@@ -17,7 +17,7 @@ import skrnn
 PACKAGE = Path(skrnn.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 BACKENDS = {"keras", "tensorflow", "jax", "torch"}
-KERAS_HALF = {"network", "training"}
+KERAS_HALF = {"network", "training", "translation"}
 DOOR = "backend"
 MOST_IMPORTS = 2.0  # of other files of the package, on average
 ESTIMATORS = [getattr(skrnn, name) for name in skrnn.__all__ if name.startswith("RNN")]

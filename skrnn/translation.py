@@ -1,0 +1,267 @@
+"""Text to text as Keras layers: the decoder of "seq2seq", its network, its batches and its training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+from keras import ops
+
+from skrnn.batches import Bucket, buckets, epoch, lengths, pad, take_rows, with_boundary
+from skrnn.network import FLOAT, Builder, variables
+from skrnn.spec import Spec, Weights
+from skrnn.tokens import BOUNDARY, PAD, Sequences
+from skrnn.training import AfterEpoch, EpochEnd, compile_model
+
+_STEPS = 4  # lengths of batches are multiples of it
+
+
+class Attention(keras.layers.Layer):
+    """What a decoder sees of the source at each step: its states, weighed by the decoder's own.
+
+    Parameters
+    ----------
+    kind : {"general", "additive"}
+        The weights are softmax(q · (h K)) (Luong et al. 2015) or softmax(tanh(q Q + h K) · c) (Bahdanau
+        et al. 2015) over the steps of the source.
+    **kwargs
+        Of keras.layers.Layer.
+    """
+
+    def __init__(self, kind: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.kind = kind
+
+    def build(self, query_shape: tuple, memory_shape: tuple) -> None:
+        """Make the weights."""
+        u, w = query_shape[-1], memory_shape[-1]
+        self.kernel = self.add_weight(shape=(w, u), initializer="zeros", name="kernel")
+        if self.kind == "additive":
+            self.query = self.add_weight(shape=(u, u), initializer="zeros", name="query")
+            self.context = self.add_weight(shape=(u,), initializer="zeros", name="context")
+
+    def call(self, query: Any, memory: Any, memory_mask: Any) -> Any:
+        """Return contexts (b, s, w) of states (b, s, u) for a memory (b, t, w) and its mask (b, t)."""
+        keys = ops.matmul(memory, self.kernel)  # (b, t, u)
+        if self.kind == "general":
+            score = ops.matmul(query, ops.transpose(keys, (0, 2, 1)))  # (b, s, t)
+        else:
+            both = ops.expand_dims(ops.matmul(query, self.query), 2) + ops.expand_dims(keys, 1)
+            score = ops.matmul(ops.tanh(both), self.context[:, None])[..., 0]  # (b, s, t, u) -> (b, s, t)
+        score = ops.where(ops.expand_dims(memory_mask, 1), score, -1e30)
+        return ops.matmul(ops.softmax(score, axis=-1), memory)
+
+    def get_config(self) -> dict:
+        """Return what builds the layer again."""
+        return {**super().get_config(), "kind": self.kind}
+
+
+class TiedHead(keras.layers.Layer):
+    """Logits of the ids of an embedding, whose rows are its kernel's columns (Press & Wolf 2017).
+
+    Parameters
+    ----------
+    embedding : keras.layers.Embedding
+        Built before; its weights stay its own.
+    **kwargs
+        Of keras.layers.Layer.
+    """
+
+    def __init__(self, embedding: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._matrix = lambda: embedding.embeddings  # a function: Keras does not count it as a weight of ours
+        self._n_ids = embedding.input_dim
+
+    def build(self, shape: tuple) -> None:
+        """Make the bias."""
+        self.bias = self.add_weight(shape=(self._n_ids,), initializer="zeros", name="bias")
+
+    def call(self, x: Any) -> Any:
+        """Return logits (..., n_ids) of vectors (..., d)."""
+        return ops.matmul(x, ops.transpose(self._matrix())) + self.bias
+
+
+class SmoothedCrossentropy(keras.losses.Loss):
+    """Cross-entropy of logits against the id with 1 - smoothing and all ids with the rest, summed.
+
+    Parameters
+    ----------
+    smoothing : float, default=0.0
+        Share of the probability that is spread evenly (Szegedy et al. 2016).
+    """
+
+    def __init__(self, smoothing: float = 0.0) -> None:
+        super().__init__(reduction="sum", dtype=FLOAT, name="smoothed_crossentropy")
+        self.smoothing = smoothing
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Return losses (b, s) of ids (b, s) and logits (b, s, n_ids)."""
+        losses = keras.losses.sparse_categorical_crossentropy(y_true, y_pred, from_logits=True)
+        if not self.smoothing:
+            return losses
+        even = ops.logsumexp(y_pred, axis=-1) - ops.mean(y_pred, axis=-1)
+        return (1 - self.smoothing) * losses + self.smoothing * even
+
+
+def network(spec: Spec, weights: Weights, *, seed: int = 0, logits: bool = False) -> keras.Model:
+    """Build the "seq2seq" network of a Spec, with the given weights.
+
+    Parameters
+    ----------
+    spec : Spec
+        The network.
+    weights : dict of str to ndarray
+        Its weights.
+    seed : int, default=0
+        Of the dropout masks.
+    logits : bool, default=False
+        Whether the softmax is left out.
+
+    Returns
+    -------
+    model : keras.Model
+        [ids of the source, int32 (b, t), ids of the target with a boundary before them, (b, s)], both
+        zero on the right where a text has ended, to the probabilities of each next id, (b, s, n_outputs).
+    """
+    build = Builder(spec, seed)
+    ids = keras.Input((None,), dtype="int32", name="ids")
+    previous = keras.Input((None,), dtype="int32", name="previous")
+    mask = ops.not_equal(ids, PAD)
+    x = build.dropout(_embedding(spec.n_ids, spec, "embedding")(ids), "embedding")
+    memory, last = build.stack(x, mask, sequences=True)
+    vector = build.pooled(memory, last, mask)
+    embedding = _embedding(spec.n_outputs, spec, "target_embedding")
+    x = build.dropout(embedding(previous), "target_embedding")
+    x = build.dropout(_decode(build, x, ops.not_equal(previous, PAD), memory, mask, vector), "combine")
+    if spec.tied_embeddings:
+        x = TiedHead(embedding, dtype=FLOAT, name="head")(x)
+    else:
+        x = build.dense(spec.n_outputs, "linear", "head")(x)
+    model = keras.Model([ids, previous], x if logits else ops.softmax(x), name="skrnn")
+    for name, variable in variables(model).items():
+        variable.assign(weights[name])
+    return model
+
+
+def _embedding(n_ids: int, spec: Spec, name: str) -> keras.layers.Embedding:
+    return keras.layers.Embedding(
+        n_ids,
+        spec.embedding_dim,
+        embeddings_initializer="zeros",
+        trainable=spec.frozen == "nothing" or name != "embedding",
+        dtype=FLOAT,
+        name=name,
+    )
+
+
+def _decode(build: Builder, x: Any, target_mask: Any, memory: Any, mask: Any, vector: Any) -> Any:
+    """Return what the head reads, (b, s, head_width).
+
+    The bottom cell reads the ids before, its states ask for the contexts, and the cells above read both
+    (Wu et al. 2016): all steps of a layer run in one call.
+    """
+    spec = build.spec
+    starts = build.dense(spec.n_layers * spec.rnn_units, "tanh", "bridge")(vector)
+    context: Any = None
+    for level, start in enumerate(ops.split(starts, spec.n_layers, axis=1)):
+        cell = build.cell(f"decoder_{level}", sequences=True, states=False)
+        states = [start, ops.zeros_like(start)] if spec.layer == "lstm" else [start]
+        x = x if context is None else ops.concatenate([x, context], axis=-1)
+        x = cell(x, mask=target_mask, initial_state=states)
+        if context is None and spec.attention:
+            context = Attention(spec.attention, dtype=FLOAT, name="attention")(x, memory, memory_mask=mask)
+        elif context is None:
+            context = ops.expand_dims(vector, 1) * ops.ones_like(x[:, :, :1])
+    return build.dense(spec.head_width, "tanh", "combine")(ops.concatenate([x, context], axis=-1))
+
+
+class Pairs(NamedTuple):
+    """What a "seq2seq" network learns from."""
+
+    sources: Sequences
+    targets: Sequences
+    weights: np.ndarray  # (n_samples,) float32
+
+
+class _Batches(keras.utils.PyDataset):
+    """Pairs as padded batches; epoch k has the same batches whatever ran before it."""
+
+    def __init__(self, pairs: Pairs, parts: list[Bucket], seed: int) -> None:
+        super().__init__()
+        self.pairs, self.parts, self.seed, self.epoch = pairs, parts, seed, 0
+        self._draw()
+
+    def _draw(self) -> None:
+        self.batches = epoch(self.parts, np.random.default_rng([self.seed, self.epoch]))
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def on_epoch_end(self) -> None:
+        """Draw the batches of the next epoch."""
+        self.epoch += 1
+        self._draw()
+
+    def __getitem__(self, index: int) -> tuple[Any, np.ndarray, np.ndarray]:
+        """Return the inputs, targets and token weights of one batch."""
+        rows, _ = self.batches[index]
+        # Keras takes for fixed what is equal in the first two batches, so the first is one column wider.
+        more = int(index == 0)
+        sources, targets = take_rows(self.pairs.sources, rows), take_rows(self.pairs.targets, rows)
+        width = _rounded(lengths(targets).max() + 1) + more
+        previous = pad(with_boundary(targets, BOUNDARY, first=True), width)
+        following = pad(with_boundary(targets, BOUNDARY, first=False), width)
+        share = (following != PAD) * self.pairs.weights[rows, None]
+        inputs = pad(sources, _rounded(lengths(sources).max()) + more), previous
+        return inputs, following, (share / max(share.sum(), 1e-9)).astype(np.float32)
+
+
+def _rounded(length: int) -> int:
+    return -(-int(length) // _STEPS) * _STEPS
+
+
+def train(
+    spec: Spec,
+    weights: Weights,
+    pairs: Pairs,
+    *,
+    optimizer: str,
+    learning_rate: float,
+    label_smoothing: float,
+    epochs: int,
+    batch_size: int,
+    max_tokens: int,
+    seed: int,
+    callbacks: Sequence[Any],
+    after_epoch: AfterEpoch,
+) -> None:
+    """Train a "seq2seq" network with the true ids before each (teacher forcing).
+
+    Parameters
+    ----------
+    spec, weights, optimizer, learning_rate, epochs, batch_size, max_tokens, seed, callbacks, after_epoch
+        As of :func:`skrnn.training.train`.
+    pairs : Pairs
+        What to learn.
+    label_smoothing : float
+        See :class:`SmoothedCrossentropy`.
+    """
+    model = network(spec, weights, seed=seed, logits=True)
+    compile_model(model, SmoothedCrossentropy(label_smoothing), optimizer, learning_rate)
+    counts = lengths(pairs.sources) + lengths(pairs.targets)
+    model.fit(
+        _Batches(pairs, buckets(counts, batch_size, max_tokens), seed),
+        epochs=epochs,
+        shuffle=False,
+        verbose=0,
+        callbacks=[*callbacks, EpochEnd(after_epoch, weights)],
+    )
+
+
+def model(spec: Spec, weights: Weights, optimizer: str, learning_rate: float) -> keras.Model:
+    """Return a "seq2seq" network, compiled, for whoever wants the Keras world."""
+    built = network(spec, weights)
+    compile_model(built, "sparse_categorical_crossentropy", optimizer, learning_rate)
+    return built
