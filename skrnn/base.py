@@ -108,8 +108,30 @@ class BaseRNNText(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         n_outputs: int = 0,
     ) -> dict[str, Any]:
         """Fit tokens and network and return the fitted attributes; the estimator is left as it is."""
-        tokens, sequences = Tokens.fit(
-            train.texts,
+        tokens, sequences = self._fit_tokens(train.texts, self.vocab_size, self.vocabulary)
+        cap = self.sequence_length or min(int(lengths(sequences).max()), LONGEST)
+        spec = self._spec_for(head, tokens.n_ids, n_outputs)
+        validation = None
+        if held_out is not None:
+            ids = truncate(tokens.encode(held_out.texts), cap, self.truncation)
+            validation = Validation(ids, held_out.targets, held_out.weights, n_threads(self.n_jobs))
+        sequences = truncate(sequences, cap, self.truncation)
+        monitor = self._monitor(spec, validation, len(sequences.ids))
+        training = keras_half("training", wanted_by=f"{type(self).__name__}.fit")
+        training.train(
+            spec,
+            initial_weights(spec, rng),
+            training.Examples(sequences, train.targets, train.weights),
+            max_tokens=MAX_TOKENS_DECODED if head in TOKEN_HEADS else MAX_TOKENS,
+            **self._schedule(rng, monitor),
+        )
+        return fitted_attributes(tokens, spec, cap, self.truncation, monitor)
+
+    def _fit_tokens(
+        self, texts: list[str], vocab_size: int | None, vocabulary: Any
+    ) -> tuple[Tokens, Sequences]:
+        return Tokens.fit(
+            texts,
             analyzer=self.analyzer,
             lowercase=self.lowercase,
             strip_accents=self.strip_accents,
@@ -117,42 +139,34 @@ class BaseRNNText(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             tokenizer=self.tokenizer,
             token_pattern=self.token_pattern,
             min_df=self.min_df,
-            vocab_size=self.vocab_size,
-            vocabulary=self.vocabulary,
+            vocab_size=vocab_size,
+            vocabulary=vocabulary,
         )
-        cap = self.sequence_length or min(int(lengths(sequences).max()), LONGEST)
-        spec = self._spec_for(head, tokens.n_ids, n_outputs)
-        validation = None
-        if held_out is not None:
-            ids = truncate(tokens.encode(held_out.texts), cap, self.truncation)
-            validation = Validation(ids, held_out.targets, held_out.weights, _n_threads(self.n_jobs))
-        sequences = truncate(sequences, cap, self.truncation)
-        monitor = Monitor(
+
+    def _monitor(self, spec: Spec, validation: Any, n_tokens: int) -> Monitor:
+        return Monitor(
             spec,
             validation,
             patience=self.n_iter_no_change,
             tol=self.tol,
             epochs=self.epochs,
-            n_tokens=len(sequences.ids),
+            n_tokens=n_tokens,
             learning_rate=self.learning_rate,
             verbose=int(self.verbose),
             owner=type(self).__name__,
         )
-        training = keras_half("training", wanted_by=f"{type(self).__name__}.fit")
-        training.train(
-            spec,
-            initial_weights(spec, rng),
-            training.Examples(sequences, train.targets, train.weights),
-            optimizer=self.optimizer,
-            learning_rate=self.learning_rate,
-            epochs=self.epochs,
-            batch_size=self.batch_size,
-            max_tokens=MAX_TOKENS_DECODED if head in TOKEN_HEADS else MAX_TOKENS,
-            seed=int(rng.integers(2**31)),
-            callbacks=self.callbacks or (),
-            after_epoch=monitor,
-        )
-        return _fitted(tokens, spec, cap, self.truncation, monitor)
+
+    def _schedule(self, rng: np.random.Generator, monitor: Monitor) -> dict[str, Any]:
+        """Return the arguments that every training has."""
+        return {
+            "optimizer": self.optimizer,
+            "learning_rate": self.learning_rate,
+            "epochs": self.epochs,
+            "batch_size": self.batch_size,
+            "seed": int(rng.integers(2**31)),
+            "callbacks": self.callbacks or (),
+            "after_epoch": monitor,
+        }
 
     def _spec_for(self, head: Head, n_ids: int, n_outputs: int) -> Spec:
         return Spec(
@@ -232,10 +246,10 @@ class BaseRNNText(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         texts = self._read(X)
         unique = list(dict.fromkeys(texts))
         vectors = np.empty((len(unique), self._spec.vector_width), np.float32)
-        n_threads = _n_threads(self.n_jobs)
+        threads = n_threads(self.n_jobs)
         for i in range(0, len(unique), BLOCK):
             block = self._ids(unique[i : i + BLOCK])
-            vectors[i : i + BLOCK] = self._forward.encode(block, n_threads)
+            vectors[i : i + BLOCK] = self._forward.encode(block, threads)
         if len(unique) == len(texts):
             return vectors
         places = {text: i for i, text in enumerate(unique)}
@@ -280,7 +294,7 @@ class BaseRNNText(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         texts = self._read(X)
         if not texts:
             return []
-        return self._forward.states(self._ids(texts), _n_threads(self.n_jobs))
+        return self._forward.states(self._ids(texts), n_threads(self.n_jobs))
 
     def padded_ids(self, X: Any) -> np.ndarray:
         """Return the ids of texts as the input of `model_`.
@@ -378,14 +392,17 @@ def _rows(data: Labelled, rows: np.ndarray) -> Labelled:
     return Labelled([data.texts[i] for i in rows], targets, data.weights[rows])
 
 
-def _n_threads(n_jobs: int | None) -> int:
+def n_threads(n_jobs: int | None) -> int:
     """Return a number of threads; None is all cores, or what a worker process was allotted."""
     if n_jobs is None:
         return int(os.environ.get("OMP_NUM_THREADS") or joblib.cpu_count())
     return n_jobs if n_jobs > 0 else max(1, joblib.cpu_count() + 1 + n_jobs)
 
 
-def _fitted(tokens: Tokens, spec: Spec, cap: int, truncation: str, monitor: Monitor) -> dict[str, Any]:
+def fitted_attributes(
+    tokens: Tokens, spec: Spec, cap: int, truncation: str, monitor: Monitor
+) -> dict[str, Any]:
+    """Return what a fit leaves in an estimator."""
     history = monitor.history
     fitted = {
         "_tokens": tokens,

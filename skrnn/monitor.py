@@ -56,8 +56,9 @@ class Monitor:
     ----------
     spec : Spec
         The network.
-    validation : Validation or None
-        Held-out examples; without them the last weights are the best.
+    validation : callable or None
+        Returns loss and score of weights on held-out examples, as :class:`Validation`; without them the
+        last weights are the best.
     patience : int
         Epochs without a gain of more than `tol` before the training stops.
     tol : float
@@ -77,7 +78,7 @@ class Monitor:
     def __init__(
         self,
         spec: Spec,
-        validation: Validation | None,
+        validation: Callable[[Spec, Weights], tuple[float, float]] | None,
         *,
         patience: int,
         tol: float,
