@@ -117,10 +117,14 @@ class BaseRNNText(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             validation = Validation(ids, held_out.targets, held_out.weights, n_threads(self.n_jobs))
         sequences = truncate(sequences, cap, self.truncation)
         monitor = self._monitor(spec, validation, len(sequences.ids))
+        weights = initial_weights(spec, rng)
+        if head == "none":
+            monitor.weights = weights
+            return fitted_attributes(tokens, spec, cap, self.truncation, monitor)
         training = keras_half("training", wanted_by=f"{type(self).__name__}.fit")
         training.train(
             spec,
-            initial_weights(spec, rng),
+            weights,
             training.Examples(sequences, train.targets, train.weights),
             max_tokens=MAX_TOKENS_DECODED if head in TOKEN_HEADS else MAX_TOKENS,
             **self._schedule(rng, monitor),
@@ -184,6 +188,7 @@ class BaseRNNText(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             n_outputs=n_ids if head in TOKEN_HEADS else n_outputs,
             dropout=float(self.dropout),
             recurrent_dropout=float(self.recurrent_dropout),
+            noise=float(getattr(self, "noise", 0.0)),
         )
 
     def _hold_out(

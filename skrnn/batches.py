@@ -34,6 +34,13 @@ def take_rows(sequences: Sequences, rows: np.ndarray) -> Sequences:
     return _gather(sequences.ids, sequences.offsets[:-1][rows], counts)
 
 
+def join_rows(rows: list[np.ndarray]) -> Sequences:
+    """Return rows of ids as one Sequences."""
+    offsets = np.zeros(len(rows) + 1, np.int64)
+    np.cumsum([len(row) for row in rows], out=offsets[1:])
+    return Sequences(np.concatenate([np.empty(0, np.int32), *rows]).astype(np.int32), offsets)
+
+
 def _gather(ids: np.ndarray, starts: np.ndarray, counts: np.ndarray) -> Sequences:
     offsets = np.zeros(len(counts) + 1, np.int64)
     np.cumsum(counts, out=offsets[1:])

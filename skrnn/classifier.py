@@ -8,12 +8,10 @@ import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.class_weight import compute_sample_weight
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from skrnn.base import BaseRNNText, Labelled, check_weights, generator
 from skrnn.heads import log_softmax, sigmoid
-from skrnn.spec import Head
+from skrnn.targets import labels
 
 
 class RNNTextClassifier(ClassifierMixin, BaseRNNText):
@@ -30,7 +28,7 @@ class RNNTextClassifier(ClassifierMixin, BaseRNNText):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Class labels.
+        Class labels, or the columns of the indicator matrix.
     {attributes}
 
     See Also
@@ -145,8 +143,9 @@ class RNNTextClassifier(ClassifierMixin, BaseRNNText):
         ----------
         X : iterable of str of length n_samples
             Texts: a list, array, Series or one-column frame.
-        y : array-like of shape (n_samples,)
-            Labels: numbers, strings or bools; two or more different ones.
+        y : array-like of shape (n_samples,) or (n_samples, n_classes)
+            Labels: numbers, strings or bools; two or more different ones. Or an indicator matrix, a row of
+            zeros and ones a text, where labels do not exclude each other.
         sample_weight : array-like of shape (n_samples,), default=None
             Weight of each text in the loss.
         X_val : iterable of str, default=None
@@ -169,55 +168,30 @@ class RNNTextClassifier(ClassifierMixin, BaseRNNText):
         FloatingPointError
             If the loss is not a finite number. The estimator is then as it was before.
         """
+        owner = type(self).__name__
         texts = self._read(X, reset=True)
         rng = generator(self.random_state)
-        labels = self._check_labels(y, texts)
-        classes, codes = np.unique(labels, return_inverse=True)
-        if len(classes) < 2:
-            raise ValueError(
-                f"RNNTextClassifier.fit needs two classes or more to tell apart. Got one class in y: "
-                f"{classes[0]!r}."
-            )
-        weights = self._weigh(check_weights(sample_weight, len(texts), owner="RNNTextClassifier"), labels)
-        train = Labelled(texts, _targets(codes, len(classes)), weights)
+        targets = labels(y, texts, owner=owner)
+
+        def labelled(texts: list[str], y: Any, sample_weight: Any, name: str) -> Labelled:
+            codes = targets.encode(y, texts, name)
+            weights = check_weights(sample_weight, len(texts), owner=owner)
+            return Labelled(texts, codes, self._weigh(weights, y))
+
+        train = labelled(texts, y, sample_weight, "y")
         given = None
         if X_val is not None:
-            given = self._held_out(X_val, y_val, sample_weight_val, classes)
-        train, held_out = self._hold_out(train, given, rng, strata=codes)
-        binary = len(classes) == 2
-        head: Head = "sigmoid" if binary else "softmax"
-        fitted = self._learn(head, train, held_out, rng, n_outputs=1 if binary else len(classes))
-        self._assign(X, {**fitted, "classes_": classes})
+            given = labelled(self._read(X_val, reset=True), y_val, sample_weight_val, "y_val")
+        strata = None if targets.indicator else train.targets
+        train, held_out = self._hold_out(train, given, rng, strata=strata)
+        fitted = self._learn(targets.head, train, held_out, rng, n_outputs=targets.n_outputs)
+        self._assign(X, {**fitted, "classes_": targets.classes})
         return self
 
-    def _check_labels(self, y: Any, texts: list[str]) -> np.ndarray:
-        if y is None:
-            raise ValueError(
-                "RNNTextClassifier.fit requires y to be passed, but the target y is None: give one label "
-                "a text."
-            )
-        labels = column_or_1d(y, warn=True)
-        check_consistent_length(texts, labels)
-        check_classification_targets(labels)
-        return labels
-
-    def _weigh(self, weights: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    def _weigh(self, weights: np.ndarray, y: Any) -> np.ndarray:
         if self.class_weight is None:
             return weights
-        return weights * compute_sample_weight(self.class_weight, labels).astype(np.float32)
-
-    def _held_out(self, X: Any, y: Any, sample_weight: Any, classes: np.ndarray) -> Labelled:
-        texts = self._read(X, reset=True)
-        labels = self._check_labels(y, texts)
-        unknown = np.flatnonzero(~np.isin(labels, classes))
-        if len(unknown):
-            raise ValueError(
-                f"y_val of RNNTextClassifier.fit has {len(unknown)} label(s) that y has not; the first is "
-                f"{labels[unknown[0]]!r} at position {unknown[0]}."
-            )
-        codes = np.searchsorted(classes, labels)
-        weights = check_weights(sample_weight, len(texts), owner="RNNTextClassifier")
-        return Labelled(texts, _targets(codes, len(classes)), self._weigh(weights, labels))
+        return weights * compute_sample_weight(self.class_weight, y).astype(np.float32)
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Return how sure the network is: the values before sigmoid or softmax.
@@ -232,9 +206,8 @@ class RNNTextClassifier(ClassifierMixin, BaseRNNText):
         scores : ndarray of float32 of shape (n_samples,) or (n_samples, n_classes)
             With two classes one value, positive for `classes_[1]`.
         """
-        vectors = self._encode(X)
-        outputs = self._forward.outputs(vectors)
-        return outputs[:, 0] if len(self.classes_) == 2 else outputs
+        outputs = self._forward.outputs(self._encode(X))
+        return outputs[:, 0] if outputs.shape[1] == 1 else outputs
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the most probable label of each text.
@@ -246,10 +219,14 @@ class RNNTextClassifier(ClassifierMixin, BaseRNNText):
 
         Returns
         -------
-        labels : ndarray of shape (n_samples,)
+        labels : ndarray of shape (n_samples,) or (n_samples, n_classes)
+            An indicator matrix of int where `fit` got one.
         """
         scores = self.decision_function(X)
-        return self.classes_[(scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)]
+        if self._spec.head == "softmax":
+            return self.classes_[scores.argmax(axis=1)]
+        chosen = (scores > 0).astype(int)
+        return self.classes_[chosen] if scores.ndim == 1 else chosen
 
     def predict_log_proba(self, X: Any) -> np.ndarray:
         """Return the logarithm of the probability of each class.
@@ -265,9 +242,9 @@ class RNNTextClassifier(ClassifierMixin, BaseRNNText):
             In the order of `classes_`.
         """
         scores = self.decision_function(X)
-        if scores.ndim == 2:
+        if self._spec.head == "softmax":
             return log_softmax(scores)
-        return -np.logaddexp(0, np.stack([scores, -scores], axis=1))
+        return -np.logaddexp(0, np.stack([scores, -scores], axis=1) if scores.ndim == 1 else -scores)
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return the probability of each class.
@@ -280,14 +257,16 @@ class RNNTextClassifier(ClassifierMixin, BaseRNNText):
         Returns
         -------
         probabilities : ndarray of float32 of shape (n_samples, n_classes)
-            In the order of `classes_`; each row sums to one.
+            In the order of `classes_`; each row sums to one, but where `fit` got an indicator matrix, whose
+            labels do not exclude each other.
         """
         scores = self.decision_function(X)
-        if scores.ndim == 2:
+        if self._spec.head == "softmax":
             return np.exp(log_softmax(scores))
-        return sigmoid(np.stack([-scores, scores], axis=1))
+        return sigmoid(np.stack([-scores, scores], axis=1) if scores.ndim == 1 else scores)
 
-
-def _targets(codes: np.ndarray, n_classes: int) -> np.ndarray:
-    """Return what the head learns: one column of 0 and 1 for two classes, class numbers for more."""
-    return codes[:, None].astype(np.float32) if n_classes == 2 else codes.astype(np.int64)
+    def __sklearn_tags__(self) -> Any:
+        """Return the tags: labels of one column, or an indicator matrix of them."""
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags

@@ -2,16 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from sklearn.base import _fit_context
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target
-from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted
+from sklearn.utils.validation import check_array, check_is_fitted
 
-from skrnn.base import BaseRNNText, Labelled, check_weights, generator
-from skrnn.spec import TOKEN_HEADS, Head
+from skrnn.base import BaseRNNText, Labelled, check_weights, generator, n_threads
+from skrnn.batches import join_rows
+from skrnn.search import Rules, beam, greedy, sample
+from skrnn.spec import Head
+from skrnn.targets import labels, numbers
+from skrnn.tokens import BOUNDARY, PAD, UNKNOWN
+
+LABELS = ("binary", "multiclass", "multilabel-indicator")  # kinds of targets that are not numbers
+ROWS_DECODED = 256  # vectors decoded at a time
+_HEADS: dict[str, Head] = {
+    "autoencoder": "autoencoder",
+    "language_model": "language_model",
+    "random": "none",
+}
+
+
+def _needs(*objectives: str) -> Callable[[Any], bool]:
+    """Return a check that an estimator has, or may get, one of some objectives."""
+
+    def check(self: Any) -> bool:
+        objective = getattr(self, "objective_", None)
+        if objective is not None and objective not in objectives:
+            raise AttributeError(
+                f"This needs an encoder of objective {' or '.join(map(repr, objectives))}; this "
+                f"{type(self).__name__} was fitted with objective={objective!r}."
+            )
+        return True
+
+    return check
 
 
 class RNNTextEncoder(BaseRNNText):
@@ -28,7 +58,7 @@ class RNNTextEncoder(BaseRNNText):
 
     Attributes
     ----------
-    objective_ : {"supervised", "autoencoder", "language_model"}
+    objective_ : {"supervised", "autoencoder", "language_model", "random"}
         What was trained.
     {attributes}
 
@@ -54,13 +84,15 @@ class RNNTextEncoder(BaseRNNText):
 
     _parameter_constraints: dict = {
         **BaseRNNText._parameter_constraints,
-        "objective": [StrOptions({"auto", "supervised", "autoencoder", "language_model"})],
+        "objective": [StrOptions({"auto", "supervised", *_HEADS})],
+        "noise": [Interval(Real, 0, 1, closed="left")],
     }
 
     def __init__(
         self,
         *,
         objective: str = "auto",
+        noise: float = 0.0,
         analyzer: Any = "word",
         lowercase: bool = True,
         strip_accents: Any = None,
@@ -98,6 +130,7 @@ class RNNTextEncoder(BaseRNNText):
         n_jobs: int | None = None,
     ) -> None:
         self.objective = objective
+        self.noise = noise
         self.analyzer = analyzer
         self.lowercase = lowercase
         self.strip_accents = strip_accents
@@ -176,18 +209,31 @@ class RNNTextEncoder(BaseRNNText):
         FloatingPointError
             If the loss is not a finite number. The estimator is then as it was before.
         """
+        owner = type(self).__name__
         texts = self._read(X, reset=True)
         rng = generator(self.random_state)
         objective = self._objective(y)
-        plan = _Plan(y) if objective == "supervised" else None
-        head: Head = plan.head if plan else objective  # type: ignore[assignment]
-        train = self._labelled(texts, y, sample_weight, plan)
+        targets = None
+        if objective == "supervised":
+            kind = type_of_target(y, input_name="y", raise_unknown=True)
+            targets = (labels if kind in LABELS else numbers)(y, texts, owner=owner)
+
+        def labelled(texts: list[str], y: Any, sample_weight: Any, name: str) -> Labelled:
+            weights = check_weights(sample_weight, len(texts), owner=owner)
+            return Labelled(texts, targets.encode(y, texts, name) if targets else None, weights)
+
+        train = labelled(texts, y, sample_weight, "y")
         given = None
         if X_val is not None:
-            given = self._labelled(self._read(X_val, reset=True), y_val, sample_weight_val, plan)
-        strata = train.targets if plan and plan.head == "softmax" else None
-        train, held_out = self._hold_out(train, given, rng, strata=strata)
-        fitted = self._learn(head, train, held_out, rng, n_outputs=plan.n_outputs if plan else 0)
+            given = labelled(self._read(X_val, reset=True), y_val, sample_weight_val, "y_val")
+        strata = None
+        if targets is not None and targets.classes is not None and not targets.indicator:
+            strata = train.targets
+        held_out = None
+        if objective != "random":
+            train, held_out = self._hold_out(train, given, rng, strata=strata)
+        head: Head = _HEADS[objective] if targets is None else targets.head
+        fitted = self._learn(head, train, held_out, rng, n_outputs=targets.n_outputs if targets else 0)
         self._assign(X, {**fitted, "objective_": objective})
         return self
 
@@ -200,22 +246,14 @@ class RNNTextEncoder(BaseRNNText):
                 "objective='supervised' of RNNTextEncoder requires y to be passed, but the target y is "
                 "None. Give targets, or choose objective='autoencoder'."
             )
-        if objective == "language_model" and self.bidirectional:
+        if objective == "language_model" and self.bidirectional and self.n_layers > 1:
             raise ValueError(
-                "objective='language_model' of RNNTextEncoder reads from left to right only. Set "
-                "bidirectional=False."
+                "objective='language_model' of RNNTextEncoder cannot stack layers that read both ways: the "
+                "second one would see what it is to predict. Set n_layers=1 or bidirectional=False."
             )
         return objective
 
-    def _labelled(self, texts: list[str], y: Any, sample_weight: Any, plan: _Plan | None) -> Labelled:
-        weights = check_weights(sample_weight, len(texts), owner="RNNTextEncoder")
-        if plan is None:
-            return Labelled(texts, None, weights)
-        if y is None:
-            raise ValueError("RNNTextEncoder.fit got X_val without y_val: give the targets of both.")
-        check_consistent_length(texts, y)
-        return Labelled(texts, plan.targets(y), weights)
-
+    @available_if(_needs("autoencoder", "language_model"))
     def score_samples(self, X: Any) -> np.ndarray:
         """Return the log-likelihood of each text under the autoencoder or the language model.
 
@@ -228,53 +266,134 @@ class RNNTextEncoder(BaseRNNText):
         -------
         log_likelihood : ndarray of float64 of shape (n_samples,)
             Sum over the text's tokens and its end, in nats; tokens beyond `sequence_length_` are not
-            counted.
-
-        Raises
-        ------
-        AttributeError
-            If the objective was "supervised".
+            counted. Of a language model of two directions, that of the forward one.
         """
         check_is_fitted(self)
-        if self._spec.head not in TOKEN_HEADS:
-            raise AttributeError(
-                f"score_samples of RNNTextEncoder needs an objective that predicts texts ('autoencoder' or "
-                f"'language_model'); this one was fitted with objective={self.objective_!r}."
-            )
         texts = self._read(X)
-        return self._forward.log_likelihood(self._ids(texts)) if texts else np.empty(0)
+        if not texts:
+            return np.empty(0)
+        return self._forward.log_likelihood(self._ids(texts), n_threads(self.n_jobs))
 
+    @available_if(_needs("autoencoder", "language_model"))
+    def score(self, X: Any, y: Any = None) -> float:
+        """Return the mean log-likelihood of a text, as PCA does.
 
-class _Plan:
-    """How targets are learned: labels, label sets or numbers."""
+        Parameters
+        ----------
+        X : iterable of str of length n_samples
+            Texts.
+        y : None
+            Not used.
 
-    def __init__(self, y: Any) -> None:
-        kind = type_of_target(y, input_name="y", raise_unknown=True)
-        self.head: Head
-        if kind in ("binary", "multiclass"):
-            self.head = "softmax"
-            self.classes = np.unique(np.asarray(y))
-            self.n_outputs = len(self.classes)
-            return
-        self.head = "sigmoid" if kind == "multilabel-indicator" else "linear"
-        values = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y")
-        self.n_outputs = 1 if values.ndim == 1 else values.shape[1]
-        linear = self.head == "linear"
-        self.mean = values.mean(axis=0) if linear else 0.0
-        self.scale = np.where(values.std(axis=0) > 0, values.std(axis=0), 1.0) if linear else 1.0
+        Returns
+        -------
+        score : float
+            In nats.
+        """
+        return float(np.mean(self.score_samples(X)))
 
-    def targets(self, y: Any) -> np.ndarray:
-        """Return class numbers (n,), or standardised numbers or 0 / 1, float32 (n, n_outputs)."""
-        if self.head == "softmax":
-            labels = np.asarray(y).ravel()
-            codes = np.searchsorted(self.classes, labels).clip(max=len(self.classes) - 1)
-            unknown = np.flatnonzero(self.classes[codes] != labels)
-            if len(unknown):
-                raise ValueError(
-                    f"y_val of RNNTextEncoder.fit has {len(unknown)} label(s) that y has not; the first "
-                    f"is {labels[unknown[0]]!r} at position {unknown[0]}."
-                )
-            return codes
-        values = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y")
-        values = (values - self.mean) / self.scale
-        return values.reshape(len(values), -1).astype(np.float32)
+    @available_if(_needs("autoencoder", "language_model"))
+    def perplexity(self, X: Any) -> float:
+        """Return the perplexity of texts: the inverse of the geometric mean of the tokens' probabilities.
+
+        Parameters
+        ----------
+        X : iterable of str of length n_samples
+            Texts, one at least.
+
+        Returns
+        -------
+        perplexity : float
+            1 at best; the ends of the texts count as tokens.
+        """
+        check_is_fitted(self)
+        ids = self._ids(self._read(X, reset=True))
+        log_likelihood = self._forward.log_likelihood(ids, n_threads(self.n_jobs))
+        return float(np.exp(-log_likelihood.sum() / (len(ids.ids) + len(log_likelihood))))
+
+    @available_if(_needs("autoencoder"))
+    def inverse_transform(self, X: Any, *, beam_width: int = 1) -> np.ndarray:
+        """Decode vectors to texts.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_components)
+            Vectors: those of `transform`, or any others, such as the mean of two.
+        beam_width : int, default=1
+            Beginnings that the search follows; with 1 it takes the most probable token each time.
+
+        Returns
+        -------
+        texts : ndarray of object of shape (n_samples,)
+            The most probable texts that were found, of `sequence_length_` tokens at the most.
+        """
+        check_is_fitted(self)
+        vectors = check_array(X, dtype=np.float32, ensure_min_samples=0)
+        if vectors.shape[1] != self._spec.vector_width:
+            raise ValueError(
+                f"X of RNNTextEncoder.inverse_transform must have {self._spec.vector_width} columns, as "
+                f"transform gives. Got {vectors.shape[1]}."
+            )
+        texts = np.empty(len(vectors), object)
+        rules = Rules(max_length=self.sequence_length_)
+        for i in range(0, len(vectors), ROWS_DECODED):
+            part = vectors[i : i + ROWS_DECODED]
+            step, states = self._forward.stepper(len(part), part)
+            if beam_width == 1:
+                found = greedy(step, states, rules)
+            else:
+                found = beam(step, states, rules, width=beam_width)
+            texts[i : i + ROWS_DECODED] = self._tokens.decode(found.sequences)
+        return texts
+
+    @available_if(_needs("language_model"))
+    def generate(
+        self,
+        prompt: str = "",
+        n: int = 1,
+        *,
+        max_length: int | None = None,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        random_state: Any = None,
+    ) -> list[str]:
+        """Write texts that begin with a prompt.
+
+        Parameters
+        ----------
+        prompt : str, default=""
+            How they begin.
+        n : int, default=1
+            How many to write.
+        max_length : int, default=None
+            The most tokens after the prompt; None for `sequence_length_`.
+        temperature : float, default=1.0
+            Log-probabilities are divided by it: below 1 the probable becomes more so; 0 takes the most
+            probable token each time.
+        top_k : int, default=None
+            Draw among so many of the most probable tokens; None for all.
+        random_state : int, RandomState instance or None, default=None
+            Seeds the draws.
+
+        Returns
+        -------
+        texts : list of n str
+            As the tokens have them, in lower case for instance; the prompt is part of them.
+        """
+        check_is_fitted(self)
+        step, states = self._forward.stepper(n)
+        ids = self._tokens.encode([prompt]).ids
+        ids = ids[ids != BOUNDARY]
+        start = BOUNDARY
+        for following in ids:
+            _, states = step(np.full(n, start), states)
+            start = int(following)
+        rules = Rules(max_length=max_length or self.sequence_length_, start=start, never=(PAD, UNKNOWN))
+        if temperature == 0:
+            found = greedy(step, states, rules)
+        else:
+            found = sample(
+                step, states, rules, rng=generator(random_state), temperature=temperature, top_k=top_k
+            )
+        rows = np.split(found.sequences.ids, found.sequences.offsets[1:-1])
+        return self._tokens.decode(join_rows([np.concatenate([ids, row]) for row in rows]))

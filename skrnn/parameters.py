@@ -6,9 +6,13 @@ import inspect
 from textwrap import indent
 
 PARAMETERS = {
-    "objective": """{"auto", "supervised", "autoencoder", "language_model"}
-What the vectors are trained for. "auto" is "supervised" where `fit` gets y and "autoencoder"
-where it does not. "language_model" predicts each next token and reads from left to right.""",
+    "objective": """{"auto", "supervised", "autoencoder", "language_model", "random"}
+What the vectors are trained for: telling the targets, restoring the text, or predicting each next token
+(and, with `bidirectional`, each token before). "auto" is "supervised" where `fit` gets y and "autoencoder"
+where it does not. "random" trains nothing and needs no Keras: a random network over the embedding.""",
+    "noise": """float in [0, 1)
+Share of the tokens that an autoencoder does not get to see in training, the others being moved by up to
+three places; it still has to restore the text. Not used by the other objectives.""",
     "analyzer": """{"word", "char", "subword"} or callable
 What a token is. A callable gets a text and returns its tokens, nothing else being done to it.""",
     "lowercase": """bool
@@ -57,6 +61,27 @@ How the states become one vector; "concat" is last, mean and max side by side.""
 Width of a linear layer on the pooled states; None for the pooled states themselves.""",
     "activation": """{"tanh", "relu", "sigmoid", "linear"}
 Activation of that layer.""",
+    "attention": """{"general", "additive"} or None
+How the decoder looks at the states of the source as it writes: by products (Luong et al. 2015), by a small
+network (Bahdanau et al. 2015), or not at all, which leaves it the vector.""",
+    "tied_embeddings": """bool
+Whether the words of the target have one embedding, read and written with (Press & Wolf 2017).""",
+    "target_vocab_size": """int or None
+`vocab_size` of the target side; None for the same.""",
+    "target_vocabulary": """iterable of str, mapping of str to int, or None
+Terms of the target side to use in place of those of the training texts.""",
+    "target_sequence_length": """int or None
+The most tokens of a target and of what is written; None for the longest training target, 400 at the most.""",
+    "min_length": """int
+The fewest tokens that are written.""",
+    "beam_width": """int
+Beginnings of each text that the search follows; 1 takes the most probable token each time.""",
+    "length_penalty": """float
+Texts that a beam search has found are compared by log-probability over length to this power.""",
+    "no_repeat": """int
+No run of so many tokens is written twice; 0 for no such rule.""",
+    "label_smoothing": """float in [0, 1)
+Share of the probability that the loss spreads evenly over all tokens.""",
     "optimizer": """{"adam", "adamw", "nadam", "rmsprop", "sgd", "adagrad"}
 Keras optimizer; gradients are clipped to a global norm of 1.""",
     "learning_rate": """float
