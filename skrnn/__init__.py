@@ -7,6 +7,7 @@ a ``spec``, trained by ``network`` and ``training`` (Keras) and computed by ``fo
 
 from skrnn.classifier import RNNTextClassifier
 from skrnn.encoder import RNNTextEncoder
+from skrnn.seq2seq import RNNTextSeq2Seq
 
-__all__ = ["RNNTextClassifier", "RNNTextEncoder"]
+__all__ = ["RNNTextClassifier", "RNNTextEncoder", "RNNTextSeq2Seq"]
 __version__ = "0.1.0"

@@ -33,6 +33,7 @@ class Attention(keras.layers.Layer):
     def __init__(self, kind: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.kind = kind
+        self.supports_masking = True
 
     def build(self, query_shape: tuple, memory_shape: tuple) -> None:
         """Make the weights."""
@@ -53,6 +54,9 @@ class Attention(keras.layers.Layer):
         score = ops.where(ops.expand_dims(memory_mask, 1), score, -1e30)
         return ops.matmul(ops.softmax(score, axis=-1), memory)
 
+    def compute_mask(self, *_: Any) -> None:
+        """Return no mask: every step of the target has a context."""
+
     def get_config(self) -> dict:
         """Return what builds the layer again."""
         return {**super().get_config(), "kind": self.kind}
@@ -71,6 +75,7 @@ class TiedHead(keras.layers.Layer):
 
     def __init__(self, embedding: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.supports_masking = True
         self._matrix = lambda: embedding.embeddings  # a function: Keras does not count it as a weight of ours
         self._n_ids = embedding.input_dim
 
@@ -101,8 +106,9 @@ class SmoothedCrossentropy(keras.losses.Loss):
         losses = keras.losses.sparse_categorical_crossentropy(y_true, y_pred, from_logits=True)
         if not self.smoothing:
             return losses
-        even = ops.logsumexp(y_pred, axis=-1) - ops.mean(y_pred, axis=-1)
-        return (1 - self.smoothing) * losses + self.smoothing * even
+        # (1 - s) loss + s (logsumexp - mean), where logsumexp is the loss + the logit of the id
+        own = ops.take_along_axis(y_pred, ops.expand_dims(ops.cast(y_true, "int32"), -1), axis=-1)[..., 0]
+        return losses + self.smoothing * (own - ops.mean(y_pred, axis=-1))
 
 
 def network(spec: Spec, weights: Weights, *, seed: int = 0, logits: bool = False) -> keras.Model:
