@@ -201,9 +201,10 @@ def initial_weights(spec: Spec, rng: np.random.Generator) -> Weights:
     """Draw the weights a training starts from.
 
     Kernels are Glorot uniform (Glorot & Bengio 2010), recurrent kernels orthogonal (Saxe et al. 2013),
-    embeddings uniform in [-0.05, 0.05], six times that for "seq2seq", biases zero but for the forget gate of the LSTM, which is one
+    embeddings uniform in [-0.05, 0.05], biases zero but for the forget gate of the LSTM, which is one
     (Jozefowicz et al. 2015): the choices of the Keras layers, drawn here so that every backend starts
-    from the same numbers and no global random state is touched.
+    from the same numbers and no global random state is touched. The embeddings of "seq2seq" are six times as
+    large.
 
     Parameters
     ----------
