@@ -14,8 +14,8 @@ def log_softmax(outputs: np.ndarray) -> np.ndarray:
 
 
 def sigmoid(outputs: np.ndarray) -> np.ndarray:
-    """Return 1 / (1 + exp(-x)), without overflow."""
-    return np.tanh(outputs * 0.5) * 0.5 + 0.5
+    """Return 1 / (1 + exp(-x)), without overflow and exact where it is small."""
+    return np.exp(-np.logaddexp(0, -outputs))
 
 
 def row_losses(head: Head, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:

@@ -184,8 +184,7 @@ def beam(
 ) -> Found:
     """Follow the `width` most probable beginnings of each text.
 
-    A text is done when as many of its beginnings have ended, or when none that goes on can become better
-    than the `n_best` that have.
+    A text is done when `n_best` of its beginnings have ended and none that goes on is better so far.
 
     Parameters
     ----------
@@ -207,7 +206,7 @@ def beam(
 
     Notes
     -----
-    Sutskever et al. (2014); the length penalty and the rule to stop are those of fairseq (Ott et al. 2019).
+    Sutskever et al. (2014); the length penalty is that of fairseq (Ott et al. 2019).
     """
     n, longest, end = len(states[0]), rules.max_length, rules.end
     pool = _Pool(n, width, longest, end, length_penalty)
@@ -237,7 +236,7 @@ def beam(
         scores, parent, following = (np.take_along_axis(a, on, axis=1) for a in (chosen, parent, following))
         written = np.take_along_axis(written, parent[:, :, None], axis=1)
         written = np.concatenate([written, following[:, :, None]], axis=2)
-        going = np.flatnonzero(~pool.done(texts, scores, n_best))
+        going = np.flatnonzero(~pool.done(texts, scores, n_best, t + 1))
         index = (going[:, None] * n_beams + parent[going]).ravel()
         states = [state[index] for state in states]
         texts, scores, written = texts[going], scores[going], written[going]
@@ -268,13 +267,12 @@ class _Pool:
         both = np.concatenate([self.written[texts], padded], axis=1)
         self.written[texts] = np.take_along_axis(both, order[:, :, None], axis=1)
 
-    def done(self, texts: np.ndarray, scores: np.ndarray, n_best: int) -> np.ndarray:
-        """Return which texts need no further step; `scores` (r, m) are of the beams that go on."""
-        goodness = self.goodness[texts]
-        full = np.isfinite(goodness[:, -1])
-        # A log-probability only falls, and no text is longer than the longest.
-        bound = scores.max(axis=1) / (self.written.shape[2] + 1.0) ** max(0.0, self.length_penalty)
-        return full | (bound <= goodness[:, n_best - 1])
+    def done(self, texts: np.ndarray, scores: np.ndarray, n_best: int, length: int) -> np.ndarray:
+        """Return which texts need no further step; `scores` (r, m) are of the beams of `length` that go on."""
+        worst = self.goodness[texts, n_best - 1]
+        if self.goodness.shape[1] == 1:
+            return np.isfinite(worst)
+        return scores.max(axis=1) / (length + 1.0) ** self.length_penalty <= worst
 
     def best(self, n_best: int) -> Found:
         scores = self.scores[:, :n_best].ravel()

@@ -26,7 +26,7 @@ def language_model():
 def test_an_autoencoder_restores_texts(autoencoder):
     vectors = autoencoder.transform(TEXTS)
     assert autoencoder.inverse_transform(vectors).tolist() == TEXTS
-    assert autoencoder.inverse_transform(vectors, beam_width=4).tolist()[0] == TEXTS[0]
+    assert autoencoder.inverse_transform(vectors, beam_width=4).tolist() == TEXTS
     assert autoencoder.score(TEXTS) > -0.5
     assert 1 <= autoencoder.perplexity(TEXTS) < 1.2
 
@@ -107,14 +107,16 @@ def test_the_sample_of_a_large_softmax_estimates_its_sum():
 
 
 def test_a_large_vocabulary_is_learned_from_samples(monkeypatch):
-    monkeypatch.setattr(skrnn.training, "LARGE", 3)
-    monkeypatch.setattr(skrnn.training, "N_SAMPLED", 20)
     vocabulary = ["good", "bad", "film", "very", "indeed", *map(str, range(200))]
     encoder = RNNTextEncoder(
-        objective="language_model", epochs=25, dropout=0.0, vocabulary=vocabulary, **TINY
-    ).fit(TEXTS * 30)
-    assert encoder.generate("very good", temperature=0) == ["very good film indeed"]
-    assert encoder.score(TEXTS) > -2.5
+        objective="language_model", epochs=15, dropout=0.0, vocabulary=vocabulary, early_stopping=False,
+        **TINY,
+    )  # fmt: skip
+    exact = encoder.fit(TEXTS * 30).score(TEXTS)
+    monkeypatch.setattr(skrnn.training, "LARGE", 3)
+    assert encoder.fit(TEXTS * 30).score(TEXTS) == pytest.approx(exact, abs=1e-3)  # all are drawn
+    monkeypatch.setattr(skrnn.training, "N_SAMPLED", 20)
+    assert encoder.fit(TEXTS * 30).score(TEXTS) > exact - 0.5
 
 
 def test_an_indicator_matrix_is_learned():
@@ -123,5 +125,5 @@ def test_an_indicator_matrix_is_learned():
     np.testing.assert_array_equal(classifier.predict(TEXTS), Y)
     probabilities = classifier.predict_proba(TEXTS)
     assert probabilities.shape == (4, 3) and (np.abs(probabilities - Y) < 0.5).all()
-    np.testing.assert_allclose(classifier.predict_log_proba(TEXTS), np.log(probabilities), rtol=1e-4)
+    np.testing.assert_allclose(classifier.predict_log_proba(TEXTS), np.log(probabilities), atol=1e-6)
     assert classifier.classes_.tolist() == [0, 1, 2]
