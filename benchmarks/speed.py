@@ -82,7 +82,10 @@ def transform(texts, rounds, peers):
     tfidf = TfidfVectorizer(max_features=20_000).fit(texts)
     for layer in ("simple_rnn", "gru", "lstm"):
         fitted = encoder(texts, layer)
-        sides = {"skrnn": lambda f=fitted: f.transform(texts), "TfidfVectorizer": lambda: tfidf.transform(texts)}
+        sides = {
+            "skrnn": lambda f=fitted: f.transform(texts),
+            "TfidfVectorizer": lambda: tfidf.transform(texts),
+        }
         seconds = compare(f"transform {layer}-{UNITS}", sides, rounds)
         tokens = sum(map(len, fitted.transform_sequences(texts)))
         print(f"    {tokens / seconds['skrnn']:,.0f} tokens/s, of {tokens:,} after the cap")
@@ -116,7 +119,8 @@ def torch_transform(fitted, texts, rounds):
                 h[torch.arange(len(batch)), torch.tensor([len(row) - 1 for row in batch])]
 
     forward, n_jobs = fitted._forward, 2
-    compare("transform lstm-128, from ids", {"skrnn": lambda: forward.encode(ids, n_jobs), "PyTorch": run}, rounds)
+    sides = {"skrnn": lambda: forward.encode(ids, n_jobs), "PyTorch": run}
+    compare("transform lstm-128, from ids", sides, rounds)
 
 
 def fit(texts, rounds, peers):
@@ -143,7 +147,8 @@ def fit(texts, rounds, peers):
             if peers:
                 line["PyTorch bucketed"] = torch_epoch(texts, y, layer, batch_size)
             for other, seconds in line.items():
-                note(f"fit {layer}-{UNITS} batch {batch_size} / {other}", np.array([seconds / o for o in ours]))
+                ratios = np.array([seconds / own for own in ours])
+                note(f"fit {layer}-{UNITS} batch {batch_size} / {other}", ratios)
 
 
 def epoch_seconds(texts, y, layer, batch_size, rounds):
@@ -172,6 +177,7 @@ def torch_epoch(texts, y, layer, batch_size):
     import torch
 
     from skrnn.batches import truncate
+
     tokens, ids = Tokens.fit(texts)
     ids = truncate(ids, CAP, "end")
     rows = [torch.from_numpy(row.astype(np.int64)) for row in np.split(ids.ids, ids.offsets[1:-1])]
@@ -206,7 +212,7 @@ def torch_epoch(texts, y, layer, batch_size):
 def tokenise(texts, rounds, peers):
     tfidf = TfidfVectorizer(max_features=20_000).fit(texts)
     words, subwords = (Tokens.fit(texts, analyzer=analyzer)[0] for analyzer in ("word", "subword"))
-    sides = {"skrnn": lambda: words.encode(texts), "TfidfVectorizer.transform": lambda: tfidf.transform(texts)}
+    sides = {"skrnn": lambda: words.encode(texts), "TfidfVectorizer": lambda: tfidf.transform(texts)}
     compare("words to ids", sides, rounds)
     start = time.perf_counter()
     n = len(subwords.encode(texts).ids)
@@ -223,8 +229,10 @@ def one_text(texts, rounds, peers):
             "TF-IDF + LR": lambda: [baseline.predict(text) for _ in range(100)]}  # fmt: skip
     seconds = compare("one 50-word text, predict", fast, rounds)
     print(f"    {seconds['skrnn'] * 10:.2f} ms")
-    slow = {"skrnn": lambda: [fitted.predict(text) for _ in range(5)],
-            "model_.predict": lambda: [model.predict(fitted.padded_ids(text), verbose=0) for _ in range(5)]}  # fmt: skip
+    slow = {
+        "skrnn": lambda: [fitted.predict(text) for _ in range(5)],
+        "model_.predict": lambda: [model.predict(fitted.padded_ids(text), verbose=0) for _ in range(5)],
+    }
     compare("one 50-word text, predict", slow, min(rounds, 3))
 
 
@@ -236,11 +244,15 @@ def cold_start(texts, rounds, peers):
         path.write_bytes(pickle.dumps(fitted))
         print(f"    pickle: {path.stat().st_size / 1e6:.2f} MB")
         ours = f"import pickle; pickle.load(open({str(path)!r}, 'rb')).predict(['a good film'])"
-        sides = {name: lambda code=code: subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
-                 for name, code in {"skrnn load + predict": ours, "import tensorflow": "import tensorflow",
-                                    "import sklearn.linear_model": "import sklearn.linear_model"}.items()}  # fmt: skip
+        codes = {"skrnn load + predict": ours, "import tensorflow": "import tensorflow"}
+        codes["import sklearn.linear_model"] = "import sklearn.linear_model"
+        sides = {name: lambda code=code: run_code(code) for name, code in codes.items()}
         seconds = compare("new process", sides, min(rounds, 3))
         print("    " + ", ".join(f"{name} {value:.2f} s" for name, value in seconds.items()))
+
+
+def run_code(code):
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
 def memory(texts, rounds, peers):
@@ -281,7 +293,8 @@ def growth(texts, rounds, peers):
         seconds, tokens = [], []
         for n, length in sizes:
             rng = np.random.default_rng(n + length)
-            made = [" ".join(words[j] for j in row) for row in rng.integers(0, len(words), (n, length)).tolist()]
+            draws = rng.integers(0, len(words), (n, length)).tolist()
+            made = [" ".join(words[j] for j in row) for row in draws]
             best = min(timed(lambda made=made: fitted.transform(made)) for _ in range(3))
             seconds.append(best)
             tokens.append(n * length)

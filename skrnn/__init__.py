@@ -7,7 +7,16 @@ a ``spec``, trained by ``network`` and ``training`` (Keras) and computed by ``fo
 
 from skrnn.classifier import RNNTextClassifier
 from skrnn.encoder import RNNTextEncoder
+from skrnn.regressor import RNNTextRegressor
 from skrnn.seq2seq import RNNTextSeq2Seq
+from skrnn.vectors import WordVectors, train_vectors
 
-__all__ = ["RNNTextClassifier", "RNNTextEncoder", "RNNTextSeq2Seq"]
+__all__ = [
+    "RNNTextClassifier",
+    "RNNTextEncoder",
+    "RNNTextRegressor",
+    "RNNTextSeq2Seq",
+    "WordVectors",
+    "train_vectors",
+]
 __version__ = "0.1.0"

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import os
+import sys
+from dataclasses import replace
 from functools import cached_property
 from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 import joblib
 import numpy as np
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    _clone_parametrized,
+)
 from sklearn.model_selection import train_test_split
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_feature_names, check_is_fitted
@@ -19,9 +26,20 @@ from skrnn.batches import lengths, pad, truncate
 from skrnn.forward import Forward
 from skrnn.monitor import Monitor, Validation
 from skrnn.parameters import document
-from skrnn.spec import ACTIVATIONS, LAYERS, POOLINGS, TOKEN_HEADS, Head, Spec, initial_weights
+from skrnn.spec import (
+    ACTIVATIONS,
+    LAYERS,
+    POOLINGS,
+    TOKEN_HEADS,
+    Frozen,
+    Head,
+    Spec,
+    Weights,
+    initial_weights,
+)
 from skrnn.texts import check_texts
-from skrnn.tokens import Sequences, Tokens
+from skrnn.tokens import N_SPECIAL, Sequences, Tokens
+from skrnn.vectors import cooccurrence_vectors, look_up
 
 BLOCK = 8192  # texts tokenised and encoded at a time: bounds the memory of transform
 LONGEST = 400  # tokens: the cap of sequence_length=None
@@ -56,6 +74,8 @@ class BaseRNNText(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         "sequence_length": [Interval(Integral, 1, None, closed="left"), None],
         "truncation": [StrOptions({"end", "start", "middle"})],
         "missing": [StrOptions({"error", "empty"})],
+        "embeddings": "no_validation",  # look_up says what it cannot read
+        "trainable_embeddings": ["boolean"],
         "embedding_dim": [Interval(Integral, 1, None, closed="left")],
         "layer": [StrOptions(set(LAYERS))],
         "rnn_units": [Interval(Integral, 1, None, closed="left")],
@@ -75,6 +95,7 @@ class BaseRNNText(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
+        "warm_start": ["boolean"],
         "callbacks": [list, tuple, None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -108,16 +129,14 @@ class BaseRNNText(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         n_outputs: int = 0,
     ) -> dict[str, Any]:
         """Fit tokens and network and return the fitted attributes; the estimator is left as it is."""
-        tokens, sequences = self._fit_tokens(train.texts, self.vocab_size, self.vocabulary)
+        tokens, sequences, spec, weights = self._start(head, train.texts, rng, n_outputs)
         cap = self.sequence_length or min(int(lengths(sequences).max()), LONGEST)
-        spec = self._spec_for(head, tokens.n_ids, n_outputs)
         validation = None
         if held_out is not None:
             ids = truncate(tokens.encode(held_out.texts), cap, self.truncation)
             validation = Validation(ids, held_out.targets, held_out.weights, n_threads(self.n_jobs))
         sequences = truncate(sequences, cap, self.truncation)
         monitor = self._monitor(spec, validation, len(sequences.ids))
-        weights = initial_weights(spec, rng)
         if head == "none":
             monitor.weights = weights
             return fitted_attributes(tokens, spec, cap, self.truncation, monitor)
@@ -130,6 +149,81 @@ class BaseRNNText(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             **self._schedule(rng, monitor),
         )
         return fitted_attributes(tokens, spec, cap, self.truncation, monitor)
+
+    def _start(
+        self, head: Head, texts: list[str], rng: np.random.Generator, n_outputs: int
+    ) -> tuple[Tokens, Sequences, Spec, Weights]:
+        """Return the tokens, the ids of the texts, the network and the weights that training starts from.
+
+        They are new, or those of a fitted encoder, or (warm_start) of the last fit.
+        """
+        before = self if self.warm_start and self.__sklearn_is_fitted__() else self._pretrained()
+        if before is None:
+            tokens, sequences = self._fit_tokens(texts, self.vocab_size, self.vocabulary)
+            spec = self._spec_for(head, tokens.n_ids, n_outputs)
+            vectors = self._vectors(tokens, sequences, rng)
+            if vectors is not None:
+                spec = replace(spec, embedding_dim=vectors.shape[1])
+            weights = initial_weights(spec, rng)
+            if vectors is not None:
+                known = np.abs(vectors).sum(axis=1) > 0
+                weights["embedding/embeddings"][known] = vectors[known]
+            return tokens, sequences, spec, weights
+        tokens = before._tokens
+        same = ("embedding_dim", "layer", "rnn_units", "rnn_activation", "n_layers", "bidirectional")
+        spec = replace(
+            self._spec_for(head, tokens.n_ids, n_outputs),
+            **{name: getattr(before._spec, name) for name in same},
+        )
+        weights = initial_weights(spec, rng)
+        for name, array in before._weights.items():
+            fits = name in weights and weights[name].shape == array.shape
+            if before is self and not fits:
+                raise ValueError(
+                    f"warm_start=True of {type(self).__name__} needs the classes and the network of the last "
+                    f"fit: {name}, of shape {array.shape}, has no place in what is to be trained now."
+                )
+            if fits and (before is self or not name.startswith("head")):
+                weights[name] = array.copy()
+        return tokens, tokens.encode(texts), spec, weights
+
+    def _pretrained(self) -> Any:
+        """Return the fitted encoder to start from, if there is one."""
+        encoder = getattr(self, "encoder", None)
+        if encoder is not None:
+            check_is_fitted(
+                encoder, msg=f"encoder of {type(self).__name__} must be fitted; this %(name)s is not."
+            )
+        return encoder
+
+    def _vectors(self, tokens: Tokens, sequences: Sequences, rng: np.random.Generator) -> np.ndarray | None:
+        """Return what the rows of the embedding start as, zero where they are drawn, or None."""
+        if isinstance(self.embeddings, str) and self.embeddings == "random":
+            return None
+        if isinstance(self.embeddings, str) and self.embeddings == "auto":
+            return cooccurrence_vectors(sequences, tokens.n_ids, self.embedding_dim, rng)
+        matrix, found = look_up(
+            self.embeddings, list(tokens.vocabulary), owner=type(self).__name__, verbose=int(self.verbose)
+        )
+        if self.verbose:
+            counts = np.bincount(sequences.ids, minlength=tokens.n_ids)[N_SPECIAL:]
+            sys.stdout.write(
+                f"[{type(self).__name__}] embeddings for {found.mean():.1%} of the terms, "
+                f"{counts[found].sum() / max(1, counts.sum()):.1%} of the tokens\n"
+            )
+        return np.concatenate([np.zeros((N_SPECIAL, matrix.shape[1]), np.float32), matrix])
+
+    def _frozen(self) -> Frozen:
+        if getattr(self, "encoder", None) is not None and self.freeze_encoder:
+            return "encoder"
+        return "nothing" if getattr(self, "trainable_embeddings", True) else "embedding"
+
+    def __sklearn_clone__(self) -> Any:
+        """Return an unfitted copy; a fitted encoder to start from stays what it is."""
+        copy = _clone_parametrized(self)
+        if getattr(self, "encoder", None) is not None:
+            copy.encoder = self.encoder
+        return copy
 
     def _fit_tokens(
         self, texts: list[str], vocab_size: int | None, vocabulary: Any
@@ -189,6 +283,7 @@ class BaseRNNText(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             dropout=float(self.dropout),
             recurrent_dropout=float(self.recurrent_dropout),
             noise=float(getattr(self, "noise", 0.0)),
+            frozen=self._frozen(),
         )
 
     def _hold_out(

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.class_weight import compute_sample_weight
 
 from skrnn.base import BaseRNNText, Labelled, check_weights, generator
@@ -46,12 +46,16 @@ class RNNTextClassifier(ClassifierMixin, BaseRNNText):
 
     _parameter_constraints: dict = {
         **BaseRNNText._parameter_constraints,
+        "encoder": [HasMethods(["transform_sequences"]), None],
+        "freeze_encoder": ["boolean"],
         "class_weight": [dict, StrOptions({"balanced"}), None],
     }
 
     def __init__(
         self,
         *,
+        encoder: Any = None,
+        freeze_encoder: bool = False,
         analyzer: Any = "word",
         lowercase: bool = True,
         strip_accents: Any = None,
@@ -64,6 +68,8 @@ class RNNTextClassifier(ClassifierMixin, BaseRNNText):
         sequence_length: int | None = None,
         truncation: str = "end",
         missing: str = "error",
+        embeddings: Any = "auto",
+        trainable_embeddings: bool = True,
         embedding_dim: int = 128,
         layer: str = "gru",
         rnn_units: int = 64,
@@ -84,11 +90,14 @@ class RNNTextClassifier(ClassifierMixin, BaseRNNText):
         n_iter_no_change: int = 3,
         tol: float = 0.0,
         class_weight: Any = None,
+        warm_start: bool = False,
         callbacks: Any = None,
         random_state: Any = None,
         verbose: int = 0,
         n_jobs: int | None = None,
     ) -> None:
+        self.encoder = encoder
+        self.freeze_encoder = freeze_encoder
         self.analyzer = analyzer
         self.lowercase = lowercase
         self.strip_accents = strip_accents
@@ -101,6 +110,8 @@ class RNNTextClassifier(ClassifierMixin, BaseRNNText):
         self.sequence_length = sequence_length
         self.truncation = truncation
         self.missing = missing
+        self.embeddings = embeddings
+        self.trainable_embeddings = trainable_embeddings
         self.embedding_dim = embedding_dim
         self.layer = layer
         self.rnn_units = rnn_units
@@ -121,6 +132,7 @@ class RNNTextClassifier(ClassifierMixin, BaseRNNText):
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
         self.class_weight = class_weight
+        self.warm_start = warm_start
         self.callbacks = callbacks
         self.random_state = random_state
         self.verbose = verbose

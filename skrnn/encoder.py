@@ -105,6 +105,8 @@ class RNNTextEncoder(BaseRNNText):
         sequence_length: int | None = None,
         truncation: str = "end",
         missing: str = "error",
+        embeddings: Any = "auto",
+        trainable_embeddings: bool = True,
         embedding_dim: int = 128,
         layer: str = "gru",
         rnn_units: int = 64,
@@ -124,6 +126,7 @@ class RNNTextEncoder(BaseRNNText):
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 3,
         tol: float = 0.0,
+        warm_start: bool = False,
         callbacks: Any = None,
         random_state: Any = None,
         verbose: int = 0,
@@ -143,6 +146,8 @@ class RNNTextEncoder(BaseRNNText):
         self.sequence_length = sequence_length
         self.truncation = truncation
         self.missing = missing
+        self.embeddings = embeddings
+        self.trainable_embeddings = trainable_embeddings
         self.embedding_dim = embedding_dim
         self.layer = layer
         self.rnn_units = rnn_units
@@ -162,6 +167,7 @@ class RNNTextEncoder(BaseRNNText):
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
+        self.warm_start = warm_start
         self.callbacks = callbacks
         self.random_state = random_state
         self.verbose = verbose

@@ -39,6 +39,16 @@ The most tokens of a text; None for the longest training text, 400 at the most."
 Which part of a longer text is cut away.""",
     "missing": """{"error", "empty"}
 Whether None, NaN and pandas.NA are an error or an empty text.""",
+    "encoder": """fitted RNNTextEncoder or None
+What to start from: its vocabulary, embedding and recurrent layers take the place of the parameters that
+describe them. It is not changed, and `clone` keeps it fitted.""",
+    "freeze_encoder": """bool
+Whether training leaves the embedding and the recurrent layers of `encoder` as they are.""",
+    "embeddings": """"auto", "random", path, WordVectors, KeyedVectors of gensim, dict, or (words, matrix)
+What the embedding starts as: vectors of the training texts themselves (`train_vectors`), random numbers, or
+given vectors, whose width then is that of the embedding.""",
+    "trainable_embeddings": """bool
+Whether training changes the embedding.""",
     "embedding_dim": """int
 Width of the embedding.""",
     "layer": """{"simple_rnn", "gru", "lstm"}
@@ -101,6 +111,8 @@ Epochs without gain after which early stopping stops.""",
 The least fall of the validation loss that is a gain.""",
     "class_weight": """dict, "balanced" or None
 Weights of the classes in the loss, as in LogisticRegression.""",
+    "warm_start": """bool
+Whether `fit` goes on from the weights and the vocabulary of the last fit.""",
     "callbacks": """list of keras.callbacks.Callback or None
 Passed on to Keras.""",
     "random_state": """int, RandomState instance or None

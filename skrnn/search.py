@@ -268,7 +268,7 @@ class _Pool:
         self.written[texts] = np.take_along_axis(both, order[:, :, None], axis=1)
 
     def done(self, texts: np.ndarray, scores: np.ndarray, n_best: int, length: int) -> np.ndarray:
-        """Return which texts need no further step; `scores` (r, m) are of the beams of `length` that go on."""
+        """Return which texts need no further step; `scores` (r, m) are of beams of `length` that go on."""
         worst = self.goodness[texts, n_best - 1]
         if self.goodness.shape[1] == 1:
             return np.isfinite(worst)

@@ -6,11 +6,11 @@ from dataclasses import replace
 from functools import cached_property, partial
 from itertools import pairwise
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from sklearn.base import _fit_context
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from skrnn.backend import keras_half
@@ -18,7 +18,7 @@ from skrnn.base import LONGEST, BaseRNNText, Labelled, check_weights, fitted_att
 from skrnn.batches import lengths, truncate
 from skrnn.decoder import Decoder, PairValidation
 from skrnn.search import Found, Rules, beam, greedy
-from skrnn.spec import ATTENTIONS, Spec, initial_weights
+from skrnn.spec import ATTENTIONS, Attention, Head, Spec
 from skrnn.texts import check_texts
 from skrnn.tokens import BOUNDARY, PAD, UNKNOWN, Sequences, Tokens
 
@@ -72,6 +72,8 @@ class RNNTextSeq2Seq(BaseRNNText):
 
     _parameter_constraints: dict = {
         **BaseRNNText._parameter_constraints,
+        "encoder": [HasMethods(["transform_sequences"]), None],
+        "freeze_encoder": ["boolean"],
         "attention": [StrOptions(set(ATTENTIONS)), None],
         "tied_embeddings": ["boolean"],
         "target_vocab_size": [Interval(Integral, 4, None, closed="left"), None],
@@ -87,6 +89,8 @@ class RNNTextSeq2Seq(BaseRNNText):
     def __init__(
         self,
         *,
+        encoder: Any = None,
+        freeze_encoder: bool = False,
         analyzer: Any = "subword",
         lowercase: bool = True,
         strip_accents: Any = None,
@@ -102,6 +106,8 @@ class RNNTextSeq2Seq(BaseRNNText):
         target_sequence_length: int | None = None,
         truncation: str = "end",
         missing: str = "error",
+        embeddings: Any = "random",
+        trainable_embeddings: bool = True,
         embedding_dim: int = 256,
         tied_embeddings: bool = True,
         layer: str = "gru",
@@ -128,11 +134,14 @@ class RNNTextSeq2Seq(BaseRNNText):
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 3,
         tol: float = 0.0,
+        warm_start: bool = False,
         callbacks: Any = None,
         random_state: Any = None,
         verbose: int = 0,
         n_jobs: int | None = None,
     ) -> None:
+        self.encoder = encoder
+        self.freeze_encoder = freeze_encoder
         self.analyzer = analyzer
         self.lowercase = lowercase
         self.strip_accents = strip_accents
@@ -148,6 +157,8 @@ class RNNTextSeq2Seq(BaseRNNText):
         self.target_sequence_length = target_sequence_length
         self.truncation = truncation
         self.missing = missing
+        self.embeddings = embeddings
+        self.trainable_embeddings = trainable_embeddings
         self.embedding_dim = embedding_dim
         self.tied_embeddings = tied_embeddings
         self.layer = layer
@@ -174,6 +185,7 @@ class RNNTextSeq2Seq(BaseRNNText):
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
+        self.warm_start = warm_start
         self.callbacks = callbacks
         self.random_state = random_state
         self.verbose = verbose
@@ -245,13 +257,10 @@ class RNNTextSeq2Seq(BaseRNNText):
         self, train: Labelled, held_out: Labelled | None, rng: np.random.Generator
     ) -> dict[str, Any]:
         """Fit tokens and network and return the fitted attributes; the estimator is left as it is."""
-        tokens, sources = self._fit_tokens(train.texts, self.vocab_size, self.vocabulary)
-        n_ids = self.target_vocab_size or self.vocab_size
-        target_tokens, targets = self._fit_tokens(list(train.targets), n_ids, self.target_vocabulary)  # type: ignore[arg-type]
-        targets = _without_boundary(targets)
+        target_tokens, targets = self._target_side(list(train.targets))  # type: ignore[arg-type]
+        tokens, sources, spec, weights = self._start("seq2seq", train.texts, rng, target_tokens.n_ids)
         cap = self.sequence_length or min(int(lengths(sources).max()), LONGEST)
         target_cap = self.target_sequence_length or min(max(1, int(lengths(targets).max())), LONGEST)
-        spec = self._pair_spec(tokens.n_ids, target_tokens.n_ids)
         validation = None
         if held_out is not None:
             validation = PairValidation(
@@ -266,7 +275,7 @@ class RNNTextSeq2Seq(BaseRNNText):
         training = keras_half("translation", wanted_by="RNNTextSeq2Seq.fit")
         training.train(
             spec,
-            initial_weights(spec, rng),
+            weights,
             training.Pairs(sources, targets, train.weights),
             label_smoothing=float(self.label_smoothing),
             max_tokens=MAX_TOKENS,
@@ -279,9 +288,18 @@ class RNNTextSeq2Seq(BaseRNNText):
             "target_sequence_length_": target_cap,
         }
 
-    def _pair_spec(self, n_ids: int, n_target_ids: int) -> Spec:
-        spec = self._spec_for("seq2seq", n_ids, n_target_ids)
-        return replace(spec, attention=self.attention, tied_embeddings=bool(self.tied_embeddings))
+    def _target_side(self, texts: list[str]) -> tuple[Tokens, Sequences]:
+        """Return the tokens of the target side, those of the last fit for a warm start, and the ids."""
+        if self.warm_start and self.__sklearn_is_fitted__():
+            return self._target_tokens, _without_boundary(self._target_tokens.encode(texts))
+        n_ids = self.target_vocab_size or self.vocab_size
+        tokens, targets = self._fit_tokens(texts, n_ids, self.target_vocabulary)
+        return tokens, _without_boundary(targets)
+
+    def _spec_for(self, head: Head, n_ids: int, n_outputs: int) -> Spec:
+        spec = super()._spec_for(head, n_ids, n_outputs)
+        attention = cast(Attention | None, self.attention)
+        return replace(spec, attention=attention, tied_embeddings=bool(self.tied_embeddings))
 
     # -- serving -------------------------------------------------------------------------------
 

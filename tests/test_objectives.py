@@ -58,7 +58,7 @@ def test_likely_texts_have_likely_scores(language_model):
 
 def test_methods_of_another_objective_are_absent(autoencoder, language_model):
     assert not hasattr(autoencoder, "generate") and not hasattr(language_model, "inverse_transform")
-    with pytest.raises(AttributeError, match="available|inverse_transform"):
+    with pytest.raises(AttributeError, match="inverse_transform"):
         language_model.inverse_transform(np.zeros((1, 3)))
     supervised = RNNTextEncoder(objective="random", **TINY).fit(TEXTS)
     assert not hasattr(supervised, "score") and not hasattr(supervised, "perplexity")
