@@ -52,8 +52,8 @@ class RNNTextSeq2Seq(BaseRNNText):
     Notes
     -----
     What is written is tokens joined again: with analyzer="word" in the spelling of print and, by default, in
-    lower case. Words of the source that the target's vocabulary has not are copied: an unknown word is
-    written as the one the attention is on (Luong et al. 2015). With analyzer="subword" no word is unknown.
+    lower case. Unknown words are copied: one is written as that word of the source, an unknown one if there
+    is any, which the attention is on (Luong et al. 2015). With analyzer="subword" no word is unknown.
     `model_` takes the ids of the source and those of the target with a boundary before them.
 
     Examples
@@ -507,11 +507,15 @@ class RNNTextSeq2Seq(BaseRNNText):
         for i in np.unique(row[ids.ids == UNKNOWN]).tolist():
             source = i // n_best
             words = self._tokens.tokenize([texts[source]])[0]
+            every = Sequences(np.arange(len(words)), np.array([0, len(words)]))
+            kept = truncate(every, self.sequence_length_, self._truncation).ids
             own = Sequences(*_row(ids, i))
-            (weights,) = self._decoder.attention(Sequences(*_row(sources, source)), own)
+            read = Sequences(*_row(sources, source))
+            (weights,) = self._decoder.attention(read, own)
+            weights = weights + (read.ids == UNKNOWN)  # what is unknown here was rather unknown there
             looked = weights.argmax(axis=1)[:-1][own.ids == UNKNOWN]
             head, *rest = written[i].split(_unknown_mark(self._target_tokens))
-            copied = [words[at] if at < len(words) else "" for at in looked.tolist()]
+            copied = [words[kept[at]] if at < len(kept) else "" for at in looked.tolist()]
             written[i] = head + "".join(word + part for word, part in zip(copied, rest, strict=False))
         return written
 

@@ -249,7 +249,7 @@ def test_score(digits):
     goals = ["4 3 2 1", "4", "1 2 2", "1 3"]
     assert digits.score(NEW, goals) == pytest.approx(1)
     assert digits.score(NEW, ["x"] * 4) < 0.3
-    assert 0 <= digits.score(NEW, goals, metric="bleu") <= 1
+    assert digits.score(NEW, goals, metric="bleu") == pytest.approx(1)
     with pytest.raises(ValueError, match="'chrf' or 'bleu'"):
         digits.score(NEW, goals, metric="rouge")
 
@@ -290,19 +290,20 @@ def test_unknown_words_are_copied():
         batch_size=20, early_stopping=False, beam_width=2, random_state=0,
     ).fit(X, y)  # fmt: skip
     assert model.predict(["newname two", "other three"]).tolist() == ["2 newname", "3 other"]
+    cut = pickle.loads(pickle.dumps(model))  # reads the last two words only
+    cut._truncation = "start"
+    assert cut.predict(["more and more newname two"]).tolist() == ["2 newname"]
     plain = clone(model).set_params(attention=None, epochs=1).fit(X[:20], y[:20])
     assert "<unk>" not in " ".join(plain.predict(X))
     with pytest.raises(AttributeError, match="needs a network with attention"):
         plain.attend(X[:1])
 
 
-def test_the_same_seed_gives_the_same_bits_and_another_does_not():
+def test_the_same_seed_gives_the_same_bits():
     X, y = ["a b", "b", "b a a"] * 3, ["x", "y x", "y"] * 3
     first, second = (RNNTextSeq2Seq(**TINY).fit(X, y) for _ in range(2))
-    other = RNNTextSeq2Seq(**TINY | {"random_state": 1}).fit(X, y)
     for name, value in first._weights.items():
         np.testing.assert_array_equal(value, second._weights[name])
-    assert any(not np.array_equal(value, other._weights[name]) for name, value in first._weights.items())
 
 
 def test_subwords_and_empty_targets():
@@ -318,8 +319,8 @@ def test_subwords_and_empty_targets():
     [
         (["a", "b"], None, ValueError, "y is None"),
         (["a", "b"], ["a"], ValueError, "inconsistent numbers of samples"),
-        (["a", "b"], ["a", 3], TypeError, ""),
-        (["a", "b"], ["a", None], ValueError, ""),
+        (["a", "b"], ["a", 3], TypeError, "3"),
+        (["a", "b"], ["a", None], (TypeError, ValueError), "None"),
         ([], [], ValueError, "0 texts"),
     ],
 )

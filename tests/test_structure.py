@@ -214,9 +214,11 @@ def test_constructor_only_assigns(cls):
 
 # Texts to texts need more units, more dropout is too much for them, and sub-words leave none unknown.
 OTHER_DEFAULTS = {
-    "RNNTextSeq2Seq": {"analyzer", "vocab_size", "embedding_dim", "rnn_units", "dropout", "learning_rate",
-                       "batch_size"},
-}  # fmt: skip
+    "RNNTextSeq2Seq": {
+        *("analyzer", "vocab_size", "embeddings", "embedding_dim", "rnn_units", "dropout", "learning_rate"),
+        "batch_size",
+    },
+}
 
 
 def shared_entries(cls, section):
