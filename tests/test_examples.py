@@ -121,3 +121,22 @@ def test_plot_tutorial_listing(run_example, rows):
     if rows is None:
         assert counted == 2_602_896
     assert "H: (11, 128)" in output
+
+
+@pytest.mark.filterwarnings("ignore:FigureCanvasAgg is non-interactive")  # plt.show() in a test
+@pytest.mark.parametrize("pairs", [300, pytest.param(None, marks=pytest.mark.slow)])
+def test_plot_translation(run_example, pairs):
+    pytest.importorskip("matplotlib")
+    output = run_example("plot_translation.py", *[pairs] * (pairs is not None))
+    (right,) = re.findall(r"(\d\.\d+) of \d+ new texts are translated without a fault", output)
+    if pairs is None:
+        assert float(right) > 0.95
+    assert len(re.findall(r"^ +-\d+\.\d+  ", output, re.MULTILINE)) == 3
+
+
+@pytest.mark.filterwarnings("ignore:FigureCanvasAgg is non-interactive")
+def test_plot_translation_of_a_file(run_example, tmp_path):
+    pytest.importorskip("matplotlib")
+    path = tmp_path / "pairs.tsv"
+    path.write_text("".join(f"word {i}\twort {i}\n" for i in range(40)), "utf-8")
+    assert "of 4 new texts" in run_example("plot_translation.py", path)

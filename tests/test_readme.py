@@ -23,10 +23,11 @@ def test_the_snippets_run(capsys):
     names = {}
     for block in blocks("python"):
         exec(compile(block, "README.md", "exec"), names)
-    score, predictions, pipeline_score = capsys.readouterr().out.strip().splitlines()
+    score, predictions, pipeline_score, translation = capsys.readouterr().out.strip().splitlines()
     # Half of the sentences are pandas'; what was learned beats that.
     assert float(score) > 0.6 and float(pipeline_score) > 0.6
     assert len(re.findall("'numpy'|'pandas'", predictions)) == 2
+    assert translation == "['2011-12-24']"
 
 
 def test_the_first_snippet_has_ten_lines():
