@@ -284,6 +284,8 @@ class RNNTextSeq2Seq(BaseRNNText):
         return {
             **fitted_attributes(tokens, spec, cap, self.truncation, monitor),
             "_target_tokens": target_tokens,
+            # where training has seen no unknown word, none is to be written
+            "_copies": bool(spec.attention) and bool((targets.ids == UNKNOWN).any()),
             "target_vocabulary_": target_tokens.vocabulary,
             "target_sequence_length_": target_cap,
         }
@@ -478,12 +480,11 @@ class RNNTextSeq2Seq(BaseRNNText):
         return list(places), [places[text] for text in texts]
 
     def _search(self, sources: Sequences, width: int, n_best: int) -> Found:
-        copies = bool(self._spec.attention)
         rules = Rules(
             max_length=self.target_sequence_length_,
             min_length=min(self.min_length, self.target_sequence_length_),
             no_repeat=self.no_repeat,
-            never=(PAD,) if copies else (PAD, UNKNOWN),
+            never=(PAD,) if self._copies else (PAD, UNKNOWN),
         )
         search: Any = partial(greedy, rules=rules)
         if width > 1:

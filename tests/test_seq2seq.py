@@ -219,7 +219,7 @@ def test_n_best(digits):
     for text, row in zip(NEW, found, strict=False):
         values = [value / (len(written.split()) + 1) for written, value in row]
         assert values == sorted(values, reverse=True)
-        assert len({written for written, _ in row}) == len(row)
+        assert len({written for written, _ in row}) == len(row) == 4
         again = digits.score_samples([text] * len(row), [written for written, _ in row])
         np.testing.assert_allclose(again, [value for _, value in row], rtol=1e-4)
 
