@@ -10,7 +10,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from skrnn import RNNTextSeq2Seq
+from skrnn import RNNTextEncoder, RNNTextSeq2Seq
 from skrnn.batches import pad, with_boundary
 from skrnn.decoder import Decoder
 from skrnn.search import Rules, beam, greedy
@@ -304,6 +304,20 @@ def test_the_same_seed_gives_the_same_bits():
     first, second = (RNNTextSeq2Seq(**TINY).fit(X, y) for _ in range(2))
     for name, value in first._weights.items():
         np.testing.assert_array_equal(value, second._weights[name])
+
+
+def test_a_frozen_encoder_and_a_warm_start():
+    X, y = ["a b", "b", "b a a"] * 3, ["x", "y x", "y"] * 3
+    encoder = RNNTextEncoder(objective="random", rnn_units=3, embedding_dim=3, random_state=0).fit(X)
+    model = RNNTextSeq2Seq(**TINY | {"encoder": encoder, "freeze_encoder": True, "warm_start": True})
+    before = dict(model.fit(X, y)._weights)
+    np.testing.assert_array_equal(model.transform(X), encoder.transform(X))
+    assert model.vocabulary_ == encoder.vocabulary_
+    for name, value in encoder._weights.items():
+        np.testing.assert_array_equal(before[name], value)
+    model.set_params(learning_rate=1e-9).fit(X, y)
+    for name, value in before.items():
+        np.testing.assert_allclose(model._weights[name], value, atol=1e-6)
 
 
 def test_subwords_and_empty_targets():
