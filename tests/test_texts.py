@@ -135,6 +135,6 @@ def test_missing_values(absent):
     ids=lambda value: type(value).__name__,
 )
 def test_missing_values_of_containers(X):
-    with pytest.raises(ValueError, match="1 missing.*position 1"):
+    with pytest.raises(ValueError, match=r"1 missing.*position 1"):
         check_texts(X, owner="Owner")
     assert check_texts(X, owner="Owner", missing="empty") == ["a", ""]
