@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Set
 from functools import cached_property
 from itertools import chain, pairwise, repeat
+from numbers import Integral
 from typing import Any, NamedTuple
 from unicodedata import normalize
 
@@ -25,11 +26,12 @@ MAX_SUBWORDS = 32768  # of vocab_size=None
 
 # What Python's re and polars' Rust regex read alike in ASCII text without the separators \x1c to \x1f:
 # plain characters, \w \W \d \D \s \S \b and escaped punctuation, classes of these, groups that do not
-# capture, alternatives, and repeats.
+# capture, alternatives, and repeats (of which none follows another: re reads a++ as one that gives nothing
+# back, Rust as a repeat of repeats). In a class -- is a difference to Rust.
 _PORTABLE = re.compile(
     r"(?:\(\?u\))?"
-    r"(?:\\[wWdDsSb.\-+*?'/]|\(\?:|[)|]|\[\^?(?:\\[wWdDsS.\-+*?'/\]\[]|[\w '\"@#.,;:!?/_%=<>+*-])+\]"
-    r"|[*+?]\??|\{\d+(?:,\d*)?\}|[\w '\"@#,;:!/_%=<>-])+",
+    r"(?:\\[wWdDsSb.\-+*?'/]|\(\?:|[)|]|\[\^?(?:\\[wWdDsS.\-+*?'/\]\[]|[\w '\"@#.,;:!?/_%=<>+*]|-(?!-))+\]"
+    r"|(?:[*+?]|\{\d+(?:,\d*)?\})\??(?![*+?{])|[\w '\"@#,;:!/_%=<>-])+",
     re.ASCII,
 )
 _SEPARATORS = re.compile("[\x1c-\x1f]")
@@ -304,7 +306,7 @@ class Tokens:
         coder = Tokenizer(models.BPE())
         coder.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
         coder.decoder = decoders.ByteLevel()
-        frequency = min_df if isinstance(min_df, int) else 1
+        frequency = int(min_df) if isinstance(min_df, Integral) else 1
         trainer = trainers.BpeTrainer(
             vocab_size=(vocab_size or MAX_SUBWORDS) - N_SPECIAL,
             min_frequency=max(2, frequency),
@@ -410,7 +412,7 @@ def _frequent_terms(rows: _Rows, n_texts: int, min_df: float, vocab_size: int | 
             "No text has a token: all of them are empty or blank, or token_pattern finds nothing in them "
             "(empty vocabulary)."
         )
-    least = min_df if isinstance(min_df, int) else int(np.ceil(min_df * n_texts))
+    least = int(min_df) if isinstance(min_df, Integral) else int(np.ceil(min_df * n_texts))
     if least > 1:
         documents = _document_counts(rows)
         counts = {term: n for term, n in counts.items() if documents[term] >= least}
