@@ -106,19 +106,20 @@ class Monitor:
         Raises
         ------
         FloatingPointError
-            If the loss is not a finite number.
+            If the loss, or a weight after the last step of the epoch, is not a finite number.
         """
-        if not np.isfinite(loss):
+        weights = read()
+        if not np.isfinite(loss) or not all(np.isfinite(array).all() for array in weights.values()):
             raise FloatingPointError(
-                f"{self.owner}: the loss became {loss} in epoch {epoch + 1} at learning_rate="
-                f"{self.learning_rate}. Lower learning_rate; nothing was fitted."
+                f"{self.owner}: the loss became {loss if not np.isfinite(loss) else np.nan} in epoch "
+                f"{epoch + 1} at learning_rate={self.learning_rate}. Lower learning_rate; nothing was fitted."
             )
         self.history["loss"].append(loss)
         more = True
         if self.validation is None:
-            self._keep(epoch, read())  # each time: a callback of the user's may end it any time
+            self._keep(epoch, weights)  # each time: a callback of the user's may end it any time
         else:
-            more = self._validate(epoch, read())
+            more = self._validate(epoch, weights)
         if self.verbose:
             self._report(epoch)
         return more
@@ -132,7 +133,7 @@ class Monitor:
         gain = self._least - val_loss
         if gain > 0 or not self.weights:
             self._keep(epoch, weights)
-            self._least = val_loss
+            self._least = min(self._least, val_loss)  # NaN is not less
         self._waited = 0 if gain > self.tol else self._waited + 1
         return self._waited < self.patience
 
