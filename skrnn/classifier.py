@@ -218,7 +218,8 @@ class RNNTextClassifier(ClassifierMixin, BaseRNNText):
         scores : ndarray of float32 of shape (n_samples,) or (n_samples, n_classes)
             With two classes one value, positive for `classes_[1]`.
         """
-        outputs = self._forward.outputs(self._encode(X))
+        vectors = self._encode(X)
+        outputs = self._forward.outputs(vectors)
         return outputs[:, 0] if outputs.shape[1] == 1 else outputs
 
     def predict(self, X: Any) -> np.ndarray:

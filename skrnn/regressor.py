@@ -203,7 +203,8 @@ class RNNTextRegressor(RegressorMixin, BaseRNNText):
         -------
         y : ndarray of float64 of shape (n_samples,) or (n_samples, n_outputs)
         """
-        outputs = self._forward.outputs(self._encode(X)) * self._scale + self._mean
+        vectors = self._encode(X)
+        outputs = self._forward.outputs(vectors) * self._scale + self._mean
         return outputs[:, 0] if self._one_column else outputs
 
     def __sklearn_tags__(self) -> Any:

@@ -23,7 +23,12 @@ WAIST = {"spec", "tokens"}  # what every file may see: what a network is, and wh
 MOST_IMPORTS = 2.0  # of other files of the package, on average, the waist aside
 ESTIMATORS = [getattr(skrnn, name) for name in skrnn.__all__ if name.startswith("RNN")]
 TEXTS = ["good film", "bad film", "very good", "very bad"] * 3
-LABELS = ["pos", "neg", "pos", "neg"] * 3
+LABELS = ["5", "1", "5", "1"] * 3  # labels to a classifier, numbers to a regressor, texts to a translator
+
+
+def targets(cls):
+    return list(map(float, LABELS)) if cls.__name__ == "RNNTextRegressor" else LABELS
+
 
 file_and_tree = pytest.mark.parametrize(
     "tree", [pytest.param(ast.parse(path.read_text("utf-8")), id=path.stem) for path in FILES]
@@ -82,7 +87,7 @@ def test_importing_the_package_loads_no_backend():
 
 @estimator
 def test_unpickling_and_predicting_load_no_backend(cls, tmp_path):
-    fitted = cls(rnn_units=3, embedding_dim=3, epochs=1, random_state=0).fit(TEXTS, LABELS)
+    fitted = cls(rnn_units=3, embedding_dim=3, epochs=1, random_state=0).fit(TEXTS, targets(cls))
     path = tmp_path / "fitted.pickle"
     path.write_bytes(pickle.dumps(fitted))
     code = (
@@ -260,7 +265,7 @@ def test_public_methods_are_documented(cls):
 @estimator
 def test_documented_attributes_are_set_by_fit(cls):
     fitted = cls(rnn_units=3, embedding_dim=3, epochs=1, early_stopping=True, random_state=0)
-    fitted.fit(pd.DataFrame({"text": TEXTS}), LABELS)
+    fitted.fit(pd.DataFrame({"text": TEXTS}), targets(cls))
     missing = [name for name in documented(cls, "Attributes") if not hasattr(fitted, name)]
     assert not missing
     public = {name for name in vars(fitted) if name.endswith("_") and not name.startswith("_")}
