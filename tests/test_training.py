@@ -1,0 +1,222 @@
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from skrnn.batches import buckets, join_rows, lengths
+from skrnn.spec import Spec, initial_weights
+from skrnn.training import LARGE, N_SAMPLED, Examples, _Batches, is_sampled, sample_ids, train
+
+SPEC = Spec(n_ids=9, embedding_dim=2, layer="gru", rnn_units=2, head="sigmoid", n_outputs=1)
+SCHEDULE = {
+    "optimizer": "sgd", "learning_rate": 0.02, "epochs": 1, "batch_size": 8, "max_tokens": 2**15, "seed": 3,
+    "callbacks": (),
+}  # fmt: skip
+
+
+def examples(rows, targets=None, weights=None):
+    targets = None if targets is None else np.array(targets, np.float32)[:, None]
+    weights = np.ones(len(rows)) if weights is None else np.array(weights)
+    return Examples(join_rows([np.array(row, np.int32) for row in rows]), targets, weights.astype(np.float32))
+
+
+def trained(spec, data, **changes):
+    """Return the weights after a training, each epoch's loss, and whether it went on after each."""
+    kept, losses = {}, []
+
+    def after_epoch(epoch, loss, read):
+        kept.update(read())
+        losses.append(loss)
+        return True
+
+    start = initial_weights(spec, np.random.default_rng(0))
+    train(spec, start, data, after_epoch=after_epoch, **SCHEDULE | changes)
+    return kept, losses
+
+
+def assert_close(found, expected, atol):
+    for name in expected:
+        np.testing.assert_allclose(found[name], expected[name], atol=atol, err_msg=name)
+
+
+def test_a_weight_of_two_is_a_row_that_stands_twice():
+    rows = [[3, 4, 5], [6, 7, 8]]
+    start = initial_weights(SPEC, np.random.default_rng(0))
+    weighted, _ = trained(SPEC, examples(rows, [0, 1], [2, 1]), learning_rate=0.2)
+    repeated, _ = trained(
+        SPEC, examples([rows[0], *rows], [0, 0, 1]), learning_rate=0.3
+    )  # a mean over 3, not 2
+    even, _ = trained(SPEC, examples(rows, [0, 1]), learning_rate=0.2)
+    assert_close(weighted, repeated, atol=1e-6)
+    assert abs(weighted["head/kernel"] - even["head/kernel"]).max() > 1e-4
+    assert abs(weighted["head/kernel"] - start["head/kernel"]).max() > 1e-4
+
+
+@pytest.mark.parametrize("head", ["language_model", "autoencoder"])
+def test_a_weight_of_zero_is_a_row_that_is_not_there(head):
+    spec = Spec(n_ids=9, embedding_dim=2, layer="gru", rnn_units=2, head=head, n_outputs=9)
+    without, loss = trained(spec, examples([[3, 4, 5]]))
+    weighted, loss_weighted = trained(spec, examples([[3, 4, 5], [6, 7]], None, [1, 0]))
+    assert_close(weighted, without, atol=1e-6)
+    assert loss_weighted == pytest.approx(loss, rel=1e-5)
+
+
+def test_longer_neighbours_change_no_loss():
+    """A row's loss is the same in a batch padded to its length and in one padded to forty ids."""
+    data = [[3, 4, 5], [6, 7]], [0, 1]
+    alone, (loss,) = trained(SPEC, examples(*data))
+    rows, targets = [*data[0], [8] * 40], [*data[1], 0]
+    beside, (weighted,) = trained(SPEC, examples(rows, targets, [1, 1, 0]), learning_rate=0.03)
+    assert_close(beside, alone, atol=1e-6)
+    assert weighted * 3 == pytest.approx(loss * 2, rel=1e-5)  # means over three and two rows
+
+
+def test_a_training_ends_when_told_to():
+    ended = []
+    train(
+        SPEC,
+        initial_weights(SPEC, np.random.default_rng(0)),
+        examples([[3], [4]], [0, 1]),
+        after_epoch=lambda epoch, loss, read: ended.append(epoch) or epoch < 2,
+        **SCHEDULE | {"epochs": 9},
+    )
+    assert ended == [0, 1, 2]
+
+
+def test_the_users_callbacks_are_kept_to():
+    seen = []
+
+    class Watch(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            seen.append((epoch, sorted(logs)))
+            self.model.stop_training = epoch == 1
+
+    _, losses = trained(SPEC, examples([[3], [4]], [0, 1]), epochs=9, callbacks=[Watch()])
+    assert seen == [(0, ["loss"]), (1, ["loss"])] and len(losses) == 2
+
+
+def test_gradients_are_clipped():
+    start = initial_weights(SPEC, np.random.default_rng(0))
+    after, _ = trained(SPEC, examples([[3, 4]], [1], [1e6]), learning_rate=1.0)
+    step = np.sqrt(sum(((after[name] - start[name]) ** 2).sum() for name in start))
+    assert step == pytest.approx(1, rel=1e-4)
+
+
+@pytest.mark.parametrize("frozen", ["embedding", "encoder"])
+def test_what_is_frozen_stays(frozen):
+    spec = Spec(**vars(SPEC) | {"frozen": frozen})
+    start = initial_weights(spec, np.random.default_rng(0))
+    after, _ = trained(spec, examples([[3, 4], [5]], [0, 1]))
+    moved = {name.partition("/")[0] for name in start if not np.array_equal(start[name], after[name])}
+    assert "head" in moved and "embedding" not in moved
+    assert moved == {"head"} or frozen == "embedding"
+
+
+def test_an_epochs_batches_depend_on_its_number_only():
+    data = examples([[3] * n for n in range(1, 60)], [0, 1] * 29 + [0])
+    parts = buckets(lengths(data.sequences), 4, 2**15)
+
+    def drawn(skip):
+        batches = _Batches(SPEC, data, parts, seed=1)
+        for _ in range(skip):
+            batches.on_epoch_end()
+        return [[part.tolist() for part in batches[i]] for i in range(len(batches))]
+
+    read_through = _Batches(SPEC, data, parts, seed=1)
+    for i in range(len(read_through)):
+        read_through[i]
+    read_through.on_epoch_end()
+    assert [[part.tolist() for part in read_through[i]] for i in range(len(read_through))] == drawn(1)
+    assert drawn(0) != drawn(1)
+    assert drawn(0) == drawn(0)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_first_two_batches_differ_in_length(seed):
+    data = examples([[3] * 5] * 200 + [[3] * 50] * 5, [0] * 205)
+    batches = _Batches(SPEC, data, buckets(lengths(data.sequences), 4, 2**15), seed)
+    assert batches[0][0].shape[1] != batches[1][0].shape[1]
+    assert sum(len(batches[i][0]) for i in range(len(batches))) == 205
+
+
+def test_targets_of_texts_are_the_texts():
+    spec = Spec(n_ids=9, embedding_dim=2, layer="gru", rnn_units=2, head="autoencoder", n_outputs=9)
+    data = examples([[3, 4, 5], [6]], None, [1, 3])
+    batch = _Batches(spec, data, buckets(lengths(data.sequences), 8, 2**15), 0)[0]
+    (texts, previous), targets, weights = batch
+    order = [0, 1] if texts[0, 0] == 3 else [1, 0]
+    assert texts[order, :4].tolist() == [[3, 4, 5, 0], [6, 0, 0, 0]]
+    assert previous[order, :5].tolist() == [[2, 3, 4, 5, 0], [2, 6, 0, 0, 0]]
+    assert targets[order, :5].tolist() == [[3, 4, 5, 2, 0], [6, 2, 0, 0, 0]]
+    np.testing.assert_allclose(weights[order, :5] * 10, [[1, 1, 1, 1, 0], [3, 3, 0, 0, 0]], rtol=1e-6)
+    assert weights.sum() == pytest.approx(1) and not weights[:, 5:].any()
+
+
+def test_word_dropout_hides_what_was_written_but_not_the_boundary():
+    spec = Spec(
+        n_ids=9, embedding_dim=2, layer="gru", rnn_units=2, head="autoencoder", n_outputs=9, dropout=0.5
+    )
+    data = examples([[3, 4, 5, 6, 7, 8]] * 50)
+    (texts, previous), targets, _ = _Batches(spec, data, buckets(lengths(data.sequences), 64, 2**15), 0)[0]
+    assert (texts[:, :6] == [3, 4, 5, 6, 7, 8]).all() and (targets[:, :6] == texts[:, :6]).all()
+    assert (previous[:, 0] == 2).all()
+    assert 0.4 < (previous[:, 1:7] == 1).mean() < 0.6 and not (previous[:, 7:] == 1).any()
+
+
+def test_candidates_hold_the_targets_once():
+    rng = np.random.default_rng(0)
+    targets = rng.integers(0, 50, (4, 6))
+    for index in range(3):
+        candidates, offsets, positions = sample_ids(targets, 20000, index, rng)
+        n_own = len(np.unique(targets))
+        assert len(np.unique(candidates)) == len(candidates) and candidates.dtype == np.int32
+        assert (candidates[positions] == targets).all()
+        assert not offsets[:n_own].any() and len(candidates) - n_own - N_SAMPLED in (0, 1)
+        np.testing.assert_allclose(np.exp(offsets[n_own:]).sum(), 20000 - n_own, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("head", "n_outputs", "sampled"),
+    [("language_model", LARGE + 1, True), ("language_model", LARGE, False), ("softmax", LARGE + 1, False)],
+)
+def test_only_large_vocabularies_are_sampled(head, n_outputs, sampled):
+    spec = Spec(n_ids=9, embedding_dim=2, layer="gru", rnn_units=2, head=head, n_outputs=n_outputs)
+    assert is_sampled(spec) is sampled
+
+
+SAME_BITS = """
+import hashlib
+from skrnn import RNNTextClassifier, RNNTextEncoder
+texts = ["good film", "bad film indeed", "a very good one", "so bad"] * 8
+{estimator}.set_params(rnn_units=3, embedding_dim=3, epochs=2, random_state=7, recurrent_dropout=0.2)
+estimator.fit(texts, ["b", "a"] * 16)
+arrays = sorted(estimator._weights.items())
+print(hashlib.sha256(b"".join(name.encode() + array.tobytes() for name, array in arrays)).hexdigest())
+"""
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        "(estimator := RNNTextClassifier())",
+        pytest.param(
+            "(estimator := RNNTextEncoder(objective='autoencoder', noise=0.3))", marks=pytest.mark.slow
+        ),
+    ],
+)
+def test_the_same_seed_gives_the_same_bits_in_every_process(estimator, capsys):
+    code = SAME_BITS.format(estimator=estimator)
+    exec(code, {})
+    expected = capsys.readouterr().out
+    environment = os.environ | {"PYTHONHASHSEED": "5"}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == expected and len(expected) == 65
