@@ -6,10 +6,11 @@ a ``spec``, trained by ``network`` and ``training`` (Keras) and computed by ``fo
 """
 
 from skrnn.classifier import RNNTextClassifier
+from skrnn.cooccurrence import train_vectors
 from skrnn.encoder import RNNTextEncoder
 from skrnn.regressor import RNNTextRegressor
 from skrnn.seq2seq import RNNTextSeq2Seq
-from skrnn.vectors import WordVectors, train_vectors
+from skrnn.vectors import WordVectors
 
 __all__ = [
     "RNNTextClassifier",

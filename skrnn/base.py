@@ -23,6 +23,7 @@ from sklearn.utils.validation import _check_feature_names, check_is_fitted
 
 from skrnn.backend import keras_half
 from skrnn.batches import lengths, pad, truncate
+from skrnn.cooccurrence import cooccurrence_vectors
 from skrnn.forward import Forward
 from skrnn.monitor import Monitor, Validation
 from skrnn.parameters import document
@@ -39,7 +40,7 @@ from skrnn.spec import (
 )
 from skrnn.texts import check_texts
 from skrnn.tokens import N_SPECIAL, Sequences, Tokens
-from skrnn.vectors import cooccurrence_vectors, look_up
+from skrnn.vectors import look_up
 
 BLOCK = 8192  # texts tokenised and encoded at a time: bounds the memory of transform
 LONGEST = 400  # tokens: the cap of sequence_length=None

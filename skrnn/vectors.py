@@ -1,42 +1,54 @@
-"""Stage 2: vectors of words, read from files of others or made from texts of one's own."""
+"""Stage 2: words and their vectors, and what else holds such: files, dicts, KeyedVectors of gensim."""
 
 from __future__ import annotations
 
-import gzip
-import io
-import lzma
 import os
-import sys
-import time
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, BinaryIO
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
-import scipy.sparse as sp
-from sklearn.utils.extmath import randomized_svd
 
-from skrnn.tokens import N_SPECIAL, Sequences, Tokens
+from skrnn.vector_files import CaseFallback, read_all, read_rows
 
-SCALE = 0.3  # standard deviation of vectors to start a training from, see benchmarks/README.md
-_PAIRS = 2_000_000  # pairs of neighbours counted at a time
-_SECONDS = 5.0  # between progress lines
-_OPEN = {b"\x1f\x8b": gzip.open, b"\xfd7": lzma.open}
+
+class Coverage(NamedTuple):
+    """How much of some texts has a vector."""
+
+    types: float  # share of the different words
+    tokens: float  # share of all words
 
 
 class WordVectors:
     """Words and their vectors.
 
+    A word that is not there takes the vector of its lower-case form, else of the first word that differs from
+    it in case only, wherever the words of texts are looked up; ``vectors[word]`` is exact.
+
     Parameters
     ----------
-    words : iterable of str
+    words : iterable of str of length n_words
         Words, each once.
     vectors : array-like of shape (n_words, dim)
         Their vectors.
 
     Attributes
     ----------
-    words : list of str
+    words : list of str of length n_words
+        Words.
     vectors : ndarray of float32 of shape (n_words, dim)
+        Their vectors.
+
+    Raises
+    ------
+    TypeError
+        If a word is no str.
+    ValueError
+        If there is not one vector a word, a word is there twice, or a value is not finite.
+
+    See Also
+    --------
+    train_vectors : Makes vectors from texts.
 
     Examples
     --------
@@ -46,35 +58,46 @@ class WordVectors:
     array([-0.5,  1. ], dtype=float32)
     >>> "ugly" in vectors, len(vectors), vectors.dim
     (False, 2, 2)
+    >>> vectors.coverage(["Good", "good", "bad", "ugly"])
+    Coverage(types=0.75, tokens=0.75)
     """
 
     def __init__(self, words: Iterable[str], vectors: Any) -> None:
-        self.words = list(words)
-        self.vectors = np.asarray(vectors, dtype=np.float32)
-        if self.vectors.ndim != 2 or len(self.vectors) != len(self.words):
-            raise ValueError(
-                f"vectors must have shape ({len(self.words)}, dim), one row a word. Got "
-                f"{self.vectors.shape} instead."
-            )
+        self.words = _strings(words)
+        self.vectors = _matrix(vectors, len(self.words), np.float32)
+        self._index()
+
+    def _index(self) -> None:
         self._rows = {word: i for i, word in enumerate(self.words)}
         if len(self._rows) < len(self.words):
-            raise ValueError("words must be different; some are repeated.")
+            twice = next(word for word, n in Counter(self.words).items() if n > 1)
+            n_twice = len(self.words) - len(self._rows)
+            raise ValueError(
+                f"words of WordVectors must be different. {n_twice} of {len(self.words)} are repeated; the "
+                f"first is {twice!r}. Leave out all but one."
+            )
 
     @classmethod
     def load(
-        cls, path: str | os.PathLike, *, vocabulary: Iterable[str] | None = None, verbose: int = 0
+        cls,
+        path: str | os.PathLike,
+        *,
+        vocabulary: Iterable[str] | None = None,
+        errors: str = "strict",
+        verbose: int = 0,
     ) -> WordVectors:
-        """Read a file of vectors, as text (GloVe, word2vec, fastText .vec) or as binary word2vec.
+        r"""Read a file of vectors: text (GloVe, word2vec, fastText .vec) or word2vec's binary.
 
         Parameters
         ----------
         path : str or PathLike
-            The file; compressed by gzip or xz it is read as it is.
+            The file; one compressed by gzip or xz, or alone in a zip archive, is read as it is.
         vocabulary : iterable of str, default=None
-            The words to keep; None for all. The others never are in memory. A word that the file does not
-            have is taken from one that differs in case only.
+            The words to keep; None for all. The others never are in memory.
+        errors : {"strict", "replace", "ignore"}, default="strict"
+            What to do with words that are not UTF-8: raise an error, or as ``bytes.decode`` does.
         verbose : int, default=0
-            Whether to write a line of progress every few seconds.
+            Whether to write a line of progress every few seconds, and one at the end.
 
         Returns
         -------
@@ -83,23 +106,65 @@ class WordVectors:
 
         Raises
         ------
+        FileNotFoundError
+            If there is no such file.
         ValueError
-            If a line is not as wide as the first, or a binary file ends too soon; with the line or the byte.
+            If the header is wrong, a line is not as wide as the first, a word is not UTF-8, a binary or
+            compressed file ends too soon, or no word of `vocabulary` is there; with the line or the byte.
+
+        Examples
+        --------
+        >>> import os, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = os.path.join(folder, "glove.txt")
+        ...     with open(path, "w") as file:
+        ...         _ = file.write("the 0.1 0.2\nfilm 0.3 0.4\n")
+        ...     WordVectors.load(path, vocabulary=["Film", "plot"])["Film"]
+        array([0.3, 0.4], dtype=float32)
         """
-        wanted = None if vocabulary is None else list(dict.fromkeys(vocabulary))
-        rows = _read_rows(os.fspath(path), wanted, verbose)
-        words = [word for word in (wanted if wanted is not None else rows) if word in rows]
-        if not words:
-            raise ValueError(f"{os.fspath(path)} has no vector of any word that is wanted.")
-        return cls(words, np.stack([rows[word] for word in words]))
+        if vocabulary is None:
+            return cls(*read_all(path, errors=errors, verbose=verbose))
+        terms = _strings(dict.fromkeys(vocabulary))
+        matrix, found = read_rows(path, terms, errors=errors, verbose=verbose)
+        if not found.any():
+            raise ValueError(
+                f"{os.fspath(path)} has no vector of any of the {len(terms)} words of vocabulary."
+            )
+        return cls([terms[i] for i in np.flatnonzero(found)], matrix[found])
 
     @property
     def dim(self) -> int:
         """Width of a vector."""
         return self.vectors.shape[1]
 
+    def coverage(self, tokens: Iterable[str] | Mapping[str, int]) -> Coverage:
+        """Return how many of the words of texts have a vector.
+
+        Parameters
+        ----------
+        tokens : iterable of str, or mapping of str to int
+            All words of the texts one after the other, or how often each is there.
+
+        Returns
+        -------
+        coverage : Coverage
+            ``types``, the share of the different words, and ``tokens``, the share of all words.
+        """
+        counts = Counter(tokens)
+        fallback = CaseFallback(counts)
+        for word in self.words:
+            fallback.takers(word)
+        n = np.fromiter(counts.values(), np.int64, len(counts))
+        found = fallback.found
+        return (
+            Coverage(float(found.mean()), float(n[found].sum() / n.sum())) if n.any() else Coverage(0.0, 0.0)
+        )
+
     def __len__(self) -> int:
         return len(self.words)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.words)
 
     def __contains__(self, word: object) -> bool:
         return word in self._rows
@@ -110,115 +175,14 @@ class WordVectors:
     def __repr__(self) -> str:
         return f"WordVectors({len(self)} words, dim={self.dim})"
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return words and vectors alone."""
+        return {"words": self.words, "vectors": self.vectors}
 
-def train_vectors(
-    texts: Iterable[str],
-    *,
-    dim: int = 128,
-    window: int = 5,
-    random_state: Any = None,
-    **parameters: Any,
-) -> WordVectors:
-    """Make vectors of words from texts: words are alike that stand among the same words.
-
-    Parameters
-    ----------
-    texts : iterable of str
-        Texts of the domain; they need no labels.
-    dim : int, default=128
-        Width of a vector.
-    window : int, default=5
-        Farthest neighbour that counts; one at distance k counts 1 / k.
-    random_state : int, Generator or None, default=None
-        Seeds the singular value decomposition.
-    **parameters
-        Of stage 1, as of the estimators: ``analyzer``, ``lowercase``, ``token_pattern``, ``vocab_size``...
-
-    Returns
-    -------
-    vectors : WordVectors
-        The most frequent word first; all values together have a standard deviation of 0.3.
-
-    Examples
-    --------
-    >>> from skrnn import train_vectors
-    >>> vectors = train_vectors(["a red car", "a blue car", "the red bus", "the blue bus"], dim=2)
-    >>> vectors
-    WordVectors(6 words, dim=2)
-    """
-    tokens, sequences = Tokens.fit(list(texts), **parameters)
-    rng = np.random.default_rng(random_state)
-    matrix = cooccurrence_vectors(sequences, tokens.n_ids, dim, rng, window=window)
-    return WordVectors(tokens.vocabulary, matrix[N_SPECIAL:])
-
-
-def cooccurrence_vectors(
-    sequences: Sequences, n_ids: int, dim: int, rng: np.random.Generator, *, window: int = 5
-) -> np.ndarray:
-    """Return vectors of ids by the company they keep.
-
-    The positive pointwise mutual information of neighbours, with the contexts' frequencies smoothed by a
-    power of 0.75, decomposed by a truncated SVD of which the singular values' square roots are kept (Levy,
-    Goldberg & Dagan 2015).
-
-    Parameters
-    ----------
-    sequences : Sequences
-        Ids of the texts.
-    n_ids : int
-        How many there are.
-    dim : int
-        Width of a vector; what the decomposition does not fill is zero.
-    rng : numpy.random.Generator
-        Seeds the decomposition.
-    window : int, default=5
-        Farthest neighbour that counts; one at distance k counts 1 / k.
-
-    Returns
-    -------
-    vectors : ndarray of float32 of shape (n_ids, dim)
-        Of a standard deviation of 0.3; zero for the special ids and for ids without neighbours.
-    """
-    counts = _neighbours(sequences, n_ids, window)
-    out = np.zeros((n_ids, dim), np.float32)
-    rank = min(dim, n_ids - 1)
-    if counts.nnz == 0:
-        return out
-    totals = np.asarray(counts.sum(axis=1)).ravel()
-    smoothed = totals**0.75
-    counts = counts.tocoo()
-    ratio = counts.data * smoothed.sum() / (totals[counts.row] * smoothed[counts.col])
-    positive = ratio > 1
-    information = sp.csr_matrix(
-        (np.log(ratio[positive]).astype(np.float32), (counts.row[positive], counts.col[positive])),
-        shape=counts.shape,
-    )
-    if information.nnz == 0:
-        return out
-    u, s, _ = randomized_svd(information, rank, n_iter=3, random_state=int(rng.integers(2**31)))
-    out[:, :rank] = u * np.sqrt(s)
-    spread = out[np.abs(out).sum(axis=1) > 0].std()
-    return out * np.float32(SCALE / spread) if spread > 0 else out
-
-
-def _neighbours(sequences: Sequences, n_ids: int, window: int) -> sp.csr_matrix:
-    """Return how often ids stand near each other, (n_ids, n_ids) float64, symmetric."""
-    ids, offsets = sequences.ids, sequences.offsets
-    row = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
-    counts = sp.csr_matrix((n_ids, n_ids))
-    for start in range(0, len(ids), _PAIRS // window):
-        stop = min(len(ids), start + _PAIRS // window)
-        left, right, weight = [], [], []
-        for k in range(1, window + 1):
-            end = min(stop, len(ids) - k)
-            a, b = ids[start:end], ids[start + k : end + k]
-            near = (row[start:end] == row[start + k : end + k]) & (a >= N_SPECIAL) & (b >= N_SPECIAL)
-            left.append(a[near])
-            right.append(b[near])
-            weight.append(np.full(near.sum(), 1.0 / k))
-        index = (np.concatenate(left), np.concatenate(right))
-        counts += sp.csr_matrix((np.concatenate(weight), index), shape=counts.shape)
-    return counts + counts.T
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take words and vectors."""
+        vars(self).update(state)
+        self._index()
 
 
 def look_up(
@@ -228,10 +192,11 @@ def look_up(
 
     Parameters
     ----------
-    embeddings : str, PathLike, WordVectors, KeyedVectors of gensim, dict, or (words, matrix)
-        What holds them; of a file the vectors of `terms` alone are kept.
+    embeddings : str, PathLike, WordVectors, KeyedVectors of gensim, mapping, or (words, matrix)
+        What holds them; the vectors of `terms` alone are copied, or of a file read.
     terms : list of str of length n_terms
-        Terms.
+        Terms, each once. One that has no vector takes that of its lower-case form, else of the first word
+        that differs from it in case only.
     owner : str
         Class name of the estimator, for the messages.
     verbose : int, default=0
@@ -247,163 +212,112 @@ def look_up(
     ------
     TypeError
         If `embeddings` is something else.
+    FileNotFoundError
+        If it is a path and there is no such file.
     ValueError
-        If it has no vector of any term.
+        If it has no vector of any term, or is broken, see :meth:`WordVectors.load`.
+
+    Examples
+    --------
+    >>> from skrnn.vectors import look_up
+    >>> matrix, found = look_up({"good": [1, 2], "bad": [3, 4]}, ["Good", "plot"], owner="RNNTextClassifier")
+    >>> matrix.tolist(), found.tolist()
+    ([[1.0, 2.0], [0.0, 0.0]], [True, False])
     """
-    vectors = _as_vectors(embeddings, terms, owner, verbose)
-    lowered = {word.lower(): word for word in reversed(vectors.words)}
-    matrix = np.zeros((len(terms), vectors.dim), np.float32)
-    found = np.zeros(len(terms), bool)
-    for i, term in enumerate(terms):
-        word = term if term in vectors else lowered.get(term.lower())
-        if word is not None:
-            matrix[i], found[i] = vectors[word], True
+    if isinstance(embeddings, (str, os.PathLike)):
+        if not os.path.exists(embeddings):
+            raise FileNotFoundError(
+                f"embeddings of {owner} must be 'auto', 'random', vectors or the path of a file of vectors. "
+                f"Got {os.fspath(embeddings)!r}, and there is no such file."
+            )
+        matrix, found = read_rows(embeddings, terms, verbose=verbose)
+    else:
+        matrix, found = _rows_of_words(*_words_and_rows(embeddings, owner), terms)
     if not found.any():
-        raise ValueError(f"embeddings of {owner} has no vector of any of the {len(terms)} terms.")
+        raise ValueError(
+            f"embeddings of {owner} has no vector of any of the {len(terms)} terms, the first of which are "
+            f"{', '.join(map(repr, terms[:3]))}. Check that its words are cut as analyzer, token_pattern and "
+            "lowercase cut the texts."
+        )
     return matrix, found
 
 
-def _as_vectors(embeddings: Any, terms: list[str], owner: str, verbose: int) -> WordVectors:
+_RowsOf = Callable[[list[int]], Any]  # places of words -> their vectors
+
+
+def _words_and_rows(embeddings: Any, owner: str) -> tuple[list[str], _RowsOf]:
+    """Return the words of what holds vectors, and how to get at the rows of some."""
+    embeddings = getattr(embeddings, "wv", embeddings)  # a whole model of gensim
     if isinstance(embeddings, WordVectors):
-        return embeddings
-    if isinstance(embeddings, (str, os.PathLike)):
-        return WordVectors.load(embeddings, vocabulary=terms, verbose=verbose)
-    if hasattr(embeddings, "key_to_index"):  # gensim's KeyedVectors
-        return WordVectors(embeddings.key_to_index, embeddings.vectors)
+        return embeddings.words, embeddings.vectors.__getitem__
+    if hasattr(embeddings, "key_to_index"):
+        words = _strings(embeddings.key_to_index)
+        if hasattr(embeddings, "get_vector"):
+            return words, lambda rows: [embeddings.get_vector(words[i]) for i in rows]
+        places = list(embeddings.key_to_index.values())
+        return words, lambda rows: np.asarray(embeddings.vectors)[[places[i] for i in rows]]
     if isinstance(embeddings, Mapping):
-        return WordVectors(embeddings, np.stack([np.asarray(vector) for vector in embeddings.values()]))
+        words = _strings(embeddings)
+        return words, lambda rows: [embeddings[words[i]] for i in rows]
     if isinstance(embeddings, (tuple, list)) and len(embeddings) == 2:
-        return WordVectors(*embeddings)
+        words = _strings(embeddings[0])
+        return words, _matrix(embeddings[1], len(words)).__getitem__
     raise TypeError(
         f"embeddings of {owner} must be 'auto', 'random', a path, WordVectors, KeyedVectors, a dict, or "
         f"a pair of words and matrix. Got {type(embeddings).__name__} instead."
     )
 
 
-class _Wanted:
-    """Which words of a file to keep, and what was found of them."""
-
-    def __init__(self, words: list[str] | None) -> None:
-        self.all = words is None
-        self.exact = set(words or ())
-        self.lowered: dict[str, list[str]] = {}
-        for word in words or ():
-            self.lowered.setdefault(word.lower(), []).append(word)
-        self.rows: dict[str, np.ndarray] = {}
-        self._given: set[str] = set()  # found as they are written, not in another case
-
-    def names(self, word: str) -> list[str]:
-        """Return the wanted words that this word of the file is the vector of."""
-        if self.all or word in self.exact:
-            return [] if word in self._given else [word]
-        return [name for name in self.lowered.get(word.lower(), ()) if name not in self.rows]
-
-    def keep(self, word: str, names: list[str], vector: np.ndarray) -> None:
-        for name in names:
-            self.rows[name] = vector
-            if name == word:
-                self._given.add(name)
+def _rows_of_words(words: list[str], rows_of: _RowsOf, terms: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    fallback, places = CaseFallback(terms), np.zeros(len(terms), np.int64)
+    for place, word in enumerate(words):
+        if takers := fallback.takers(word):
+            places[takers] = place
+    found = fallback.found
+    if not found.any():
+        return np.zeros((len(terms), 0), np.float32), found
+    wanted = [words[i] for i in places[found]]
+    rows = rows_of(places[found].tolist())
+    vectors = _same_width(rows, wanted)
+    matrix = np.zeros((len(terms), vectors.shape[1]), np.float32)
+    matrix[found] = vectors
+    return matrix, found
 
 
-def _read_rows(path: str, words: list[str] | None, verbose: int) -> dict[str, np.ndarray]:
-    wanted = _Wanted(words)
-    with open(path, "rb") as raw:
-        magic = raw.read(2)
-    with _OPEN.get(magic, open)(path, "rb") as file:  # type: ignore[operator]
-        stream = io.BufferedReader(file, 2**20) if magic in _OPEN else file
-        first = stream.readline()
-        fields = first.split()
-        header = len(fields) == 2 and all(field.isdigit() for field in fields)
-        if header and not _is_text(stream, int(fields[1])):
-            _read_binary(stream, path, int(fields[0]), int(fields[1]), len(first), wanted, verbose)
-        else:
-            width = int(fields[1]) if header else None
-            lines = stream if header else _chain(first, stream)
-            _read_text(lines, path, width, 2 if header else 1, wanted, verbose)
-    return wanted.rows
-
-
-def _chain(first: bytes, stream: BinaryIO) -> Iterator[bytes]:
-    yield first
-    yield from stream
-
-
-def _is_text(stream: Any, dim: int) -> bool:
-    """Return whether what follows the header is a line of text, without reading on."""
-    line = stream.peek(32 * dim)[: 32 * dim].split(b"\n")[0].rstrip()
-    fields = line.rsplit(b" ", dim)
-    try:
-        return len(fields) == dim + 1 and bool(list(map(float, fields[1:])))
-    except ValueError:
-        return False
-
-
-def _read_text(
-    lines: Iterable[bytes], path: str, dim: int | None, number: int, wanted: _Wanted, verbose: int
-) -> None:
-    progress = _Progress(path, None, verbose)
-    for i, line in enumerate(lines, number):
-        line = line.rstrip()
-        if not line:
-            continue
-        if dim is None:
-            dim = line.count(b" ")
-        if line.count(b" ") < dim or dim < 1:
+def _same_width(rows: Sequence[Any], words: list[str]) -> np.ndarray:
+    """Return vectors as a matrix, or say which word's vector is not as the first one's."""
+    arrays = [np.asarray(row, dtype=np.float32) for row in rows]
+    shape = arrays[0].shape if arrays[0].ndim == 1 and arrays[0].size else "(dim,)"
+    for word, array in zip(words, arrays, strict=True):
+        if array.shape != shape:
             raise ValueError(
-                f"{path}, line {i}: a word and {dim} numbers are expected, as in the first line. Got "
-                f"{line.count(b' ')} numbers: {line[:40]!r}."
+                f"Vectors must have one shape (dim,); that of {words[0]!r} is {arrays[0].shape}, that of "
+                f"{word!r} {array.shape}."
             )
-        word = _decode(line[: line.index(b" ")] if line.count(b" ") == dim else line.rsplit(b" ", dim)[0])
-        if names := wanted.names(word):
-            try:
-                vector = np.array(line.rsplit(b" ", dim)[1:], dtype=np.float32)
-            except ValueError as error:
-                raise ValueError(
-                    f"{path}, line {i}: {dim} numbers are expected after {word!r}. {error}."
-                ) from None
-            wanted.keep(word, names, vector)
-        progress.tick(i, len(wanted.rows))
+    return _matrix(np.stack(arrays), len(words), np.float32)
 
 
-def _read_binary(
-    stream: BinaryIO, path: str, n: int, dim: int, at: int, wanted: _Wanted, verbose: int
-) -> None:
-    progress = _Progress(path, n, verbose)
-    buffer, begin, size = b"", 0, 4 * dim
-    for i in range(n):
-        space = buffer.find(b" ", begin)
-        while space < 0 or len(buffer) < space + 1 + size:
-            more = stream.read(2**20)
-            if not more:
-                raise ValueError(
-                    f"{path}: the file ends at byte {at + len(buffer)} inside word {i + 1} of the {n} "
-                    "that its header promises; it is cut short or not in the word2vec format."
-                )
-            at += begin
-            buffer, begin = buffer[begin:] + more, 0
-            space = buffer.find(b" ", begin)
-        word = _decode(buffer[begin:space].lstrip(b"\n"))
-        if names := wanted.names(word):
-            wanted.keep(word, names, np.frombuffer(buffer, "<f4", dim, space + 1).astype(np.float32))
-        begin = space + 1 + size
-        progress.tick(i + 1, len(wanted.rows))
+def _strings(words: Iterable[Any]) -> list[str]:
+    given = list(words)
+    for i, word in enumerate(given):
+        if not isinstance(word, str):
+            raise TypeError(
+                f"Words of vectors must be str. Got {word!r} of {type(word).__name__} at position {i}."
+            )
+    return given if set(map(type, given)) <= {str} else [str(word) for word in given]
 
 
-def _decode(word: bytes) -> str:
-    return word.decode("utf-8", "replace")
-
-
-class _Progress:
-    """A line every few seconds."""
-
-    def __init__(self, path: str, total: int | None, verbose: int) -> None:
-        self.path, self.total, self.verbose = path, total, verbose
-        self._last = time.monotonic()
-
-    def tick(self, n: int, kept: int) -> None:
-        if not self.verbose or n % 1024 or time.monotonic() - self._last < _SECONDS:
-            return
-        self._last = time.monotonic()
-        of = f" of {self.total:,}" if self.total else ""
-        sys.stdout.write(f"[{os.path.basename(self.path)}] {n:,}{of} vectors read, {kept:,} kept\n")
-        sys.stdout.flush()
+def _matrix(vectors: Any, n_words: int, dtype: Any = None) -> np.ndarray:
+    """Return vectors as an array of shape (n_words, dim); with a dtype, finite ones of it."""
+    array = np.asarray(vectors, dtype=dtype)
+    if array.ndim != 2 or len(array) != n_words or not array.size:
+        raise ValueError(
+            f"vectors must have shape ({n_words}, dim), one row a word. Got {array.shape} instead."
+        )
+    if dtype is not None and not np.isfinite(array).all():
+        wrong = np.flatnonzero(~np.isfinite(array).all(axis=1))
+        raise ValueError(
+            f"Vectors must have finite values of float32. {len(wrong)} of {n_words} have others; the first "
+            f"is in row {wrong[0]}. Leave these words out."
+        )
+    return array
