@@ -1,0 +1,175 @@
+import numpy as np
+import pytest
+from sklearn.metrics import log_loss
+
+from skrnn import RNNTextClassifier, RNNTextEncoder
+
+TEXTS = ["good film", "bad film", "very good film indeed", "very bad", "good one", "so bad"] * 4
+LABELS = ["yes", "no"] * 12
+TINY = {"rnn_units": 3, "embedding_dim": 3, "epochs": 2, "batch_size": 8, "random_state": 0}
+
+
+def same(one, two):
+    """Return whether two fitted estimators have the same weights, bit for bit."""
+    return one._weights.keys() == two._weights.keys() and all(
+        np.array_equal(one._weights[name], two._weights[name]) for name in one._weights
+    )
+
+
+@pytest.fixture(scope="module")
+def plain():
+    return RNNTextClassifier(**TINY).fit(TEXTS, LABELS)
+
+
+@pytest.fixture(scope="module")
+def stopped():
+    """A classifier whose validation labels are the wrong way round: what it learns makes it worse."""
+    classifier = RNNTextClassifier(
+        early_stopping=True, n_iter_no_change=2, learning_rate=0.05, verbose=1, **TINY | {"epochs": 9}
+    )
+    return classifier.fit(TEXTS, LABELS, X_val=TEXTS[:6], y_val=LABELS[1:7])
+
+
+@pytest.fixture(scope="module")
+def three():
+    labels = ["c", "a", "b"] * 8
+    return RNNTextClassifier(**TINY | {"epochs": 25, "learning_rate": 0.05}).fit(["x", "y", "z"] * 8, labels)
+
+
+def test_class_weights_are_sample_weights(plain):
+    y = np.array(LABELS)
+    y[:6] = "yes"
+    weighted = RNNTextClassifier(class_weight={"yes": 0.5, "no": 3}, **TINY).fit(TEXTS, y)
+    by_hand = RNNTextClassifier(**TINY).fit(TEXTS, y, sample_weight=np.where(y == "yes", 0.5, 3))
+    assert same(weighted, by_hand)
+
+
+def test_balanced_weights_make_classes_equal():
+    classifier = RNNTextClassifier(class_weight="balanced")
+    y = ["a"] * 3 + ["b"]
+    weights = classifier._weigh(np.array([1, 1, 1, 2], np.float32), y)
+    np.testing.assert_allclose(weights, [4 / 6, 4 / 6, 4 / 6, 4])
+
+
+def test_more_than_two_classes_come_in_their_order(three):
+    assert three.classes_.tolist() == ["a", "b", "c"]
+    assert three.predict(["x", "y", "z"]).tolist() == ["c", "a", "b"]
+    np.testing.assert_array_equal(three.decision_function(["x"]).argmax(axis=1), [2])
+    assert three.predict_proba(["x", "y"])[0].sum() == pytest.approx(1, rel=1e-5)
+
+
+def test_two_classes_have_one_score(plain):
+    scores = plain.decision_function(TEXTS)
+    assert scores.shape == (24,)
+    assert (plain.predict(TEXTS) == np.where(scores > 0, "yes", "no")).all()
+    np.testing.assert_allclose(plain.predict_proba(TEXTS)[:, 1], 1 / (1 + np.exp(-scores)), rtol=1e-5)
+
+
+def test_training_stops_and_the_best_weights_are_kept(stopped):
+    losses = stopped.history_["val_loss"]
+    best = int(np.argmin(losses))
+    assert stopped.n_iter_ == len(losses) == len(stopped.loss_curve_) == best + 3 < 9
+    kept = log_loss(LABELS[1:7], stopped.predict_proba(TEXTS[:6]))
+    assert kept == pytest.approx(losses[best], rel=1e-4)
+    assert stopped.best_validation_score_ == stopped.validation_scores_[best]
+    assert stopped.best_validation_score_ == stopped.score(TEXTS[:6], LABELS[1:7])
+
+
+def test_given_validation_texts_leave_the_training_texts_whole():
+    many = RNNTextClassifier(early_stopping=True, validation_fraction=0.5, **TINY)
+    given = many.fit(TEXTS, LABELS, X_val=["unseen words"], y_val=["no"])
+    assert set(given.vocabulary_) == set(" ".join(TEXTS).split())
+    split = RNNTextClassifier(early_stopping=True, validation_fraction=0.9, **TINY)
+    split.fit([*TEXTS[:-1], "rare"], LABELS)
+    assert len(split.validation_scores_) == split.n_iter_
+
+
+def test_a_held_out_part_has_every_class():
+    train, held_out = RNNTextClassifier(early_stopping=True, validation_fraction=0.25)._hold_out(
+        *labelled(40), np.random.default_rng(0), strata=np.repeat([0, 1], [36, 4])
+    )
+    assert len(train.texts) == 30 and len(held_out.texts) == 10
+    assert held_out.targets.sum() == 1 and set(train.texts) | set(held_out.texts) == set(map(str, range(40)))
+    for data in (train, held_out):
+        assert [int(text) for text in data.texts] == data.weights.tolist() == sorted(data.weights)
+
+
+@pytest.mark.parametrize(("n", "held"), [(99, None), (100, 10)])
+def test_early_stopping_begins_at_a_hundred_texts(n, held):
+    _, held_out = RNNTextClassifier()._hold_out(*labelled(n), np.random.default_rng(0))
+    assert held_out is None if held is None else len(held_out.texts) == held
+
+
+def labelled(n):
+    from skrnn.base import Labelled
+
+    rare = np.repeat([0, 1], [n - n // 10, n // 10])
+    return Labelled(list(map(str, range(n))), rare, np.arange(n, dtype=np.float32)), None
+
+
+def test_one_text_cannot_be_split():
+    with pytest.raises(ValueError, match=r"needs 2 texts or more.*got 1.*early_stopping=False"):
+        RNNTextEncoder(objective="autoencoder", early_stopping=True, **TINY).fit(["one"])
+
+
+@pytest.mark.parametrize(
+    ("y_val", "message"),
+    [
+        (None, "y_val to be passed"),
+        (["yes"], "inconsistent"),
+        (
+            ["yes", "maybe"],
+            r"y_val .* has 1 label\(s\) that y has not; the first is .*'maybe'.* at position 1",
+        ),
+    ],
+)
+def test_bad_validation_labels_are_named(y_val, message):
+    with pytest.raises(ValueError, match=message):
+        RNNTextClassifier(**TINY).fit(TEXTS, LABELS, X_val=["a", "b"], y_val=y_val)
+
+
+def test_a_line_an_epoch(capsys):
+    RNNTextClassifier(verbose=1, **TINY).fit(TEXTS, LABELS)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(",")[0] for line in lines] == [
+        "[RNNTextClassifier] epoch 1/2",
+        "[RNNTextClassifier] epoch 2/2",
+    ]
+
+
+def test_seeds(plain):
+    assert same(RNNTextClassifier(**TINY).fit(TEXTS, LABELS), plain)
+    assert not same(RNNTextClassifier(**TINY | {"random_state": 1}).fit(TEXTS, LABELS), plain)
+    seeded = RNNTextClassifier(**TINY | {"random_state": np.random.RandomState(3), "n_jobs": 2})
+    again = RNNTextClassifier(**TINY | {"random_state": np.random.RandomState(3), "n_jobs": 1})
+    assert same(seeded.fit(TEXTS, LABELS), again.fit(TEXTS, LABELS))
+
+
+def test_the_order_of_parameters_set_changes_nothing(plain):
+    other = RNNTextClassifier(rnn_units=9).set_params(**TINY)
+    assert same(other.fit(tuple(TEXTS), np.array(LABELS)), plain)
+
+
+@pytest.mark.parametrize("freeze", [True, False])
+def test_a_fitted_encoder_is_a_start(freeze):
+    encoder = RNNTextEncoder(objective="random", **TINY | {"rnn_units": 4}).fit(TEXTS)
+    before = {name: array.copy() for name, array in encoder._weights.items()}
+    classifier = RNNTextClassifier(encoder=encoder, freeze_encoder=freeze, **TINY).fit(TEXTS, LABELS)
+    assert classifier.vocabulary_ == encoder.vocabulary_ and classifier._spec.rnn_units == 4
+    moved = [name for name in before if not np.array_equal(before[name], classifier._weights[name])]
+    assert bool(moved) is not freeze
+    assert all(np.array_equal(before[name], encoder._weights[name]) for name in before)
+
+
+def test_a_warm_start_goes_on():
+    warm = RNNTextClassifier(warm_start=True, **TINY | {"epochs": 1}).fit(TEXTS, LABELS)
+    first = warm._weights
+    warm.set_params(learning_rate=1e-9).fit(TEXTS, LABELS)
+    assert all(np.allclose(first[name], warm._weights[name], atol=1e-6) for name in first)
+    with pytest.raises(ValueError, match="warm_start=True of RNNTextClassifier needs the classes"):
+        warm.fit(TEXTS, ["a", "b", "c"] * 8)
+    assert warm.classes_.tolist() == ["no", "yes"]
+
+
+def test_a_label_that_was_not_there_is_wrong(plain):
+    assert plain.score(TEXTS[:2], ["other", "other"]) == 0

@@ -1,0 +1,210 @@
+"""Estimators of texts inside scikit-learn's own: pipelines, columns, searches, ensembles."""
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn
+import skops.io
+from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import StackingClassifier
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_predict, cross_validate
+from sklearn.naive_bayes import MultinomialNB
+from sklearn.pipeline import FeatureUnion, make_pipeline
+
+import skrnn
+from skrnn import RNNTextClassifier, RNNTextEncoder
+
+TEXTS = [
+    "good film",
+    "bad film",
+    "a very good film indeed",
+    "very bad",
+    "good",
+    "so bad",
+    "good one",
+    "bad, bad",
+] * 2
+LABELS = ["b", "a"] * 8
+TINY = {"rnn_units": 3, "embedding_dim": 3, "epochs": 1, "random_state": 0}
+RANDOM = TINY | {"objective": "random"}  # trains nothing: quick
+FRAME = pd.DataFrame({"title": TEXTS[::-1], "review": TEXTS, "stars": np.arange(16.0)})
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    return RNNTextEncoder(**RANDOM).fit(TEXTS)
+
+
+@pytest.mark.parametrize("column", ["review", ["review"]], ids=["str", "list"])
+def test_a_column_of_a_frame(encoder, column):
+    columns = ColumnTransformer(
+        [("text", RNNTextEncoder(**RANDOM), column), ("rest", "passthrough", ["stars"])],
+    ).set_output(transform="pandas")
+    out = columns.fit_transform(FRAME)
+    np.testing.assert_array_equal(out.iloc[:, :-1].to_numpy(), encoder.transform(TEXTS))
+    assert out.columns[0] == "text__rnntextencoder0" and out.columns[-1] == "rest__stars"
+    assert out.shape == (16, encoder.transform(TEXTS).shape[1] + 1)
+
+
+def test_two_columns_and_two_kinds_of_vectors(encoder):
+    columns = ColumnTransformer([(name, RNNTextEncoder(**RANDOM), name) for name in ("title", "review")])
+    assert columns.fit_transform(FRAME).shape[1] == 2 * encoder.transform(TEXTS).shape[1]
+    union = FeatureUnion([("rnn", RNNTextEncoder(**RANDOM)), ("tfidf", TfidfVectorizer())])
+    assert union.fit_transform(TEXTS).shape == (16, len(union.get_feature_names_out()))
+
+
+def test_a_pipeline_learns_from_vectors(encoder):
+    pipeline = make_pipeline(RNNTextEncoder(**RANDOM), LogisticRegression(C=100)).fit(TEXTS, LABELS)
+    assert pipeline.score(TEXTS, LABELS) > 0.9
+    names = pipeline[:-1].get_feature_names_out()
+    assert names.tolist() == encoder.get_feature_names_out().tolist()
+
+
+def test_dropping_a_step_does_not_hurt():
+    pipeline = make_pipeline("passthrough", RNNTextClassifier(**TINY)).fit(TEXTS, LABELS)
+    expected = RNNTextClassifier(**TINY).fit(TEXTS, LABELS).predict_proba(TEXTS)
+    np.testing.assert_array_equal(pipeline.predict_proba(TEXTS), expected)
+
+
+def test_weights_are_routed():
+    weights = np.linspace(0.1, 3, 16)
+    expected = RNNTextClassifier(**TINY).fit(TEXTS, LABELS, sample_weight=weights).predict_proba(TEXTS)
+    with sklearn.config_context(enable_metadata_routing=True):
+        classifier = RNNTextClassifier(**TINY).set_fit_request(sample_weight=True)
+        pipeline = make_pipeline("passthrough", classifier).fit(TEXTS, LABELS, sample_weight=weights)
+        np.testing.assert_array_equal(pipeline.predict_proba(TEXTS), expected)
+        seen = []
+
+        class Watching(RNNTextEncoder):
+            def fit(self, X, y=None, sample_weight=None):
+                seen.append(sample_weight)
+                return super().fit(X, y, sample_weight)
+
+        search = GridSearchCV(
+            make_pipeline(
+                Watching(**RANDOM).set_fit_request(sample_weight=True),
+                LogisticRegression()
+                .set_fit_request(sample_weight=True)
+                .set_score_request(sample_weight=True),
+            ),
+            {"logisticregression__C": [1]},
+            cv=2,
+            refit=False,
+        ).fit(TEXTS, LABELS, sample_weight=weights)
+        assert sorted(np.concatenate(seen).tolist()) == weights.tolist() and search.n_splits_ == 2
+        with pytest.raises(sklearn.exceptions.UnsetMetadataPassedError):
+            make_pipeline("passthrough", RNNTextClassifier(**TINY)).fit(TEXTS, LABELS, sample_weight=weights)
+
+
+def test_validation_texts_are_routed():
+    with sklearn.config_context(enable_metadata_routing=True):
+        classifier = RNNTextClassifier(early_stopping=True, **TINY).set_fit_request(X_val=True, y_val=True)
+        pipeline = make_pipeline("passthrough", classifier)
+        pipeline.fit(TEXTS, LABELS, X_val=["good", "bad"], y_val=["b", "a"])
+    assert pipeline[-1].validation_scores_[0] in (0.0, 0.5, 1.0)
+
+
+def test_a_search_over_random_encoders():
+    search = GridSearchCV(
+        make_pipeline(RNNTextEncoder(**RANDOM), LogisticRegression()),
+        {"rnntextencoder__pooling": ["last", "max"], "rnntextencoder__min_df": np.array([1, 2])},
+        cv=2,
+        error_score="raise",
+    ).fit(pd.Series(TEXTS), LABELS)
+    assert len(search.cv_results_["params"]) == 4 and search.predict(["good"]).shape == (1,)
+
+
+def trained_twice(n_jobs):
+    search = GridSearchCV(
+        RNNTextClassifier(**TINY | {"epochs": 3, "learning_rate": 0.03}),
+        {"rnn_units": [2, 3]},
+        cv=StratifiedKFold(2),
+        n_jobs=n_jobs,
+        scoring="neg_log_loss",
+        error_score="raise",
+    )
+    return search.fit(TEXTS, LABELS)
+
+
+@pytest.mark.slow
+def test_a_search_in_processes_is_the_serial_search():
+    serial, parallel = trained_twice(1), trained_twice(2)
+    np.testing.assert_array_equal(
+        parallel.cv_results_["mean_test_score"], serial.cv_results_["mean_test_score"]
+    )
+    np.testing.assert_array_equal(parallel.predict_proba(TEXTS), serial.predict_proba(TEXTS))
+
+
+@pytest.mark.slow
+def test_halving():
+    from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+    from sklearn.model_selection import HalvingGridSearchCV
+
+    found = [
+        HalvingGridSearchCV(
+            RNNTextClassifier(**TINY), {"rnn_units": [2, 3]}, resource="epochs", max_resources=2, factor=2,
+            min_resources=1, cv=2, n_jobs=n_jobs, error_score="raise", random_state=0,
+        ).fit(TEXTS, LABELS)
+        for n_jobs in (1, 2)
+    ]  # fmt: skip
+    np.testing.assert_array_equal(*(search.cv_results_["mean_test_score"] for search in found))
+
+
+def test_predictions_of_folds():
+    classifier = RNNTextClassifier(**TINY)
+    found = cross_val_predict(classifier, np.array(TEXTS, object), LABELS, cv=2, method="predict_proba")
+    assert found.shape == (16, 2) and np.isfinite(found).all()
+    assert not hasattr(classifier, "classes_")
+    scores = cross_validate(
+        make_pipeline(RNNTextEncoder(**RANDOM), LogisticRegression()),
+        TEXTS,
+        LABELS,
+        cv=2,
+        error_score="raise",
+    )
+    assert np.isfinite(scores["test_score"]).all()
+
+
+@pytest.mark.slow
+def test_ensembles():
+    calibrated = CalibratedClassifierCV(RNNTextClassifier(**TINY), cv=2).fit(TEXTS, LABELS)
+    np.testing.assert_allclose(calibrated.predict_proba(TEXTS).sum(axis=1), 1, rtol=1e-6)
+    stacked = StackingClassifier(
+        [("rnn", RNNTextClassifier(**TINY)), ("bayes", make_pipeline(TfidfVectorizer(), MultinomialNB()))],
+        cv=2,
+    )
+    assert stacked.fit(TEXTS, LABELS).predict(TEXTS).shape == (16,)
+
+
+def test_skrub_hands_over_single_columns():
+    estimators = [getattr(skrnn, name) for name in skrnn.__all__ if name.startswith("RNNTextEncoder")]
+    assert all(cls.__single_column_transformer__ for cls in estimators)
+
+
+def test_a_table_vectorizer():
+    skrub = pytest.importorskip("skrub")
+    table = skrub.TableVectorizer(high_cardinality=RNNTextEncoder(**RANDOM), cardinality_threshold=2)
+    assert table.fit_transform(FRAME).shape[0] == 16
+
+
+def test_a_pipeline_as_a_file(tmp_path):
+    pipeline = make_pipeline(RNNTextEncoder(**RANDOM), LogisticRegression()).fit(TEXTS, LABELS)
+    skops.io.dump(pipeline, tmp_path / "pipeline.skops")
+    untrusted = skops.io.get_untrusted_types(file=tmp_path / "pipeline.skops")
+    assert untrusted and all(name.startswith("skrnn.") for name in untrusted)
+    again = skops.io.load(tmp_path / "pipeline.skops", trusted=untrusted)
+    np.testing.assert_array_equal(again.predict_proba(TEXTS), pipeline.predict_proba(TEXTS))
+
+
+def test_a_mapped_file_predicts_and_is_fitted_again(encoder, tmp_path):
+    joblib.dump(encoder, tmp_path / "encoder.joblib")
+    mapped = joblib.load(tmp_path / "encoder.joblib", mmap_mode="r")
+    assert not mapped._weights["embedding/embeddings"].flags.writeable
+    np.testing.assert_array_equal(mapped.transform(TEXTS), encoder.transform(TEXTS))
+    mapped.fit(TEXTS[:3])
+    np.testing.assert_array_equal(mapped.transform(TEXTS), clone(encoder).fit(TEXTS[:3]).transform(TEXTS))
