@@ -19,6 +19,7 @@ import zipfile
 import zlib
 from codecs import getincrementaldecoder
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
@@ -169,11 +170,18 @@ _Row = tuple[str, bytes, str]  # word, its numbers as they are in the file, wher
 def _rows(path: Any, layout: Layout, errors: str) -> Iterator[_Row]:
     """Return the rows of a file; errors of unpacking say whose they are."""
     read = _binary_rows if layout.binary else _text_rows
-    with _open(path) as stream:
-        try:
-            yield from read(stream, os.fspath(path), layout, errors)
-        except (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, gzip.BadGzipFile) as error:
-            raise ValueError(f"{os.fspath(path)} cannot be unpacked; is it complete? {error}") from error
+    with _unpacked(path) as stream:
+        yield from read(stream, os.fspath(path), layout, errors)
+
+
+@contextmanager
+def _unpacked(path: Any) -> Iterator[BinaryIO]:
+    """Open a file; errors of unpacking it say whose they are."""
+    try:
+        with _open(path) as stream:
+            yield stream
+    except (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, gzip.BadGzipFile) as error:
+        raise ValueError(f"{os.fspath(path)} cannot be unpacked; is it complete? {error}") from error
 
 
 def _open(path: Any) -> BinaryIO:
@@ -198,11 +206,8 @@ def _open(path: Any) -> BinaryIO:
 
 def _layout(path: Any) -> Layout:
     """Return what the beginning of a file says, or refuse it."""
-    try:
-        with _open(path) as stream:
-            first, head = stream.readline(_BLOCK), stream.read(4096)
-    except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
-        raise ValueError(f"{os.fspath(path)} cannot be unpacked; is it complete? {error}") from error
+    with _unpacked(path) as stream:
+        first, head = stream.readline(_BLOCK), stream.read(4096)
     fields = first.split()
     if len(fields) == 2 and all(field.isdigit() for field in fields):
         n_words, dim = map(int, fields)
@@ -211,6 +216,8 @@ def _layout(path: Any) -> Layout:
                 f"{os.fspath(path)}, line 1: a number of words and a number of values a word are expected, "
                 f"both 1 or more. Got {first.strip()!r}."
             )
+        if not head:
+            raise ValueError(f"{os.fspath(path)} ends after line 1, which promises {n_words} words.")
         return Layout(n_words, dim, len(first), not _is_text(head, dim))
     dim = first.rstrip().count(b" ")
     if dim < 1 or not all(map(_NUMBER.fullmatch, fields[-dim:])):
@@ -271,15 +278,15 @@ def _binary_rows(stream: BinaryIO, path: str, layout: Layout, errors: str) -> It
             more = stream.read(max(_BLOCK, n_bytes))
             if not more:
                 raise ValueError(
-                    f"{path} ends at byte {begin_of_buffer + len(buffer)}, inside word {i + 1} (from byte "
-                    f"{at} on) of the {n_words} that its header promises; it is cut short or no binary "
-                    "file of word2vec."
+                    f"{path} ends at byte {begin_of_buffer + len(buffer)}, inside word {i + 1} of the "
+                    f"{n_words} that its header promises; it is cut short or no binary file of word2vec."
                 )
             buffer, begin, begin_of_buffer = buffer[begin:] + more, 0, at
             space = buffer.find(b" ")
         end = space + 1 + n_bytes
-        place = f"byte {begin_of_buffer + begin}"
-        word = _decode(buffer[begin:space].lstrip(b"\n"), errors, path, place)
+        word_bytes = buffer[begin:space].lstrip(b"\n")
+        place = f"byte {begin_of_buffer + space - len(word_bytes)}"
+        word = _decode(word_bytes, errors, path, place)
         yield word, buffer[space + 1 : end], f"{path}, {place}"
         begin = end
     rest = buffer[begin:] + stream.read(_BLOCK)
@@ -296,7 +303,8 @@ def _vector(numbers: bytes, layout: Layout, word: str, at: str) -> np.ndarray:
         vector = np.frombuffer(numbers, "<f4").astype(np.float32)
     else:
         try:
-            vector = np.array(numbers.split(b" "), dtype=np.float32)
+            with np.errstate(over="ignore"):  # what overflows is refused below
+                vector = np.array(numbers.split(b" "), dtype=np.float32)
         except ValueError as error:
             raise ValueError(f"{at}: {layout.dim} number(s) are expected after {word!r}; {error}.") from None
     if not np.isfinite(vector).all():
