@@ -291,7 +291,7 @@ class Tokens:
 
         return Tokenizer.from_str(self.merges or "")
 
-    def _merge_bytes(self, texts: list[str], vocab_size: int | None, min_df: float) -> None:
+    def _merge_bytes(self, texts: list[str], vocab_size: int | None, min_df: Any) -> None:
         """Train byte-pair encoding (Sennrich et al. 2016) on the bytes of the texts."""
         from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
@@ -404,7 +404,7 @@ def _sequences(ids: np.ndarray, counts: np.ndarray) -> Sequences:
     return Sequences(np.ascontiguousarray(ids, dtype=np.int32), offsets)
 
 
-def _frequent_terms(rows: _Rows, n_texts: int, min_df: float, vocab_size: int | None) -> list[str]:
+def _frequent_terms(rows: _Rows, n_texts: int, min_df: Any, vocab_size: int | None) -> list[str]:
     """Return the terms that are frequent enough, the most frequent first, equal ones by their letters."""
     counts = _counts(rows)
     if not counts:

@@ -34,13 +34,22 @@ class Examples(NamedTuple):
     weights: np.ndarray  # (n_samples,) float32
 
 
-class _Batches(keras.utils.PyDataset):
-    """Examples as padded batches; epoch k has the same batches whatever ran before it."""
+class Batches(keras.utils.PyDataset):
+    """Rows as padded batches; epoch k has the same batches whatever ran before it.
 
-    def __init__(self, spec: Spec, examples: Examples, parts: list[Bucket], seed: int) -> None:
+    Parameters
+    ----------
+    examples : Any
+        What a subclass makes batches of.
+    parts : list of Bucket
+        Which rows, and how many at a time.
+    seed : int
+        Of their order.
+    """
+
+    def __init__(self, examples: Any, parts: list[Bucket], seed: int) -> None:
         super().__init__()
-        self.spec, self.examples, self.parts, self.seed = spec, examples, parts, seed
-        self.epoch = 0
+        self.examples, self.parts, self.seed, self.epoch = examples, parts, seed, 0
         self._draw()
 
     def _draw(self) -> None:
@@ -59,6 +68,14 @@ class _Batches(keras.utils.PyDataset):
         """Draw the batches of the next epoch."""
         self.epoch += 1
         self._draw()
+
+
+class _Batches(Batches):
+    """Batches of one text a row."""
+
+    def __init__(self, spec: Spec, examples: Examples, parts: list[Bucket], seed: int) -> None:
+        self.spec = spec
+        super().__init__(examples, parts, seed)
 
     def __getitem__(self, index: int) -> tuple[Any, np.ndarray, np.ndarray]:
         """Return the inputs, targets and sample weights of one batch."""
@@ -207,13 +224,15 @@ def train(
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=sampled, reduction="sum")
     compile_model(model, loss, optimizer, learning_rate)
     parts = buckets(lengths(examples.sequences), batch_size, max_tokens)
-    model.fit(
-        _Batches(spec, examples, parts, seed),
-        epochs=epochs,
-        shuffle=False,
-        verbose=0,
-        callbacks=[*callbacks, EpochEnd(after_epoch, weights)],
-    )
+    fit(model, _Batches(spec, examples, parts, seed), epochs, [*callbacks, EpochEnd(after_epoch, weights)])
+
+
+def fit(model: keras.Model, batches: Batches, epochs: int, callbacks: list[Any]) -> None:
+    """Run the epochs of a training."""
+    try:
+        model.fit(batches, epochs=epochs, shuffle=False, verbose=0, callbacks=callbacks)
+    finally:  # TensorFlow keeps its generators for as long as the process lives, but not our texts
+        del batches.examples, batches.batches
 
 
 def model(spec: Spec, weights: Weights, length: int, optimizer: str, learning_rate: float) -> keras.Model:

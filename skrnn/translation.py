@@ -9,11 +9,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from skrnn.batches import Bucket, buckets, epoch, lengths, pad, take_rows, with_boundary
+from skrnn.batches import buckets, lengths, pad, take_rows, with_boundary
 from skrnn.network import FLOAT, Builder, variables
 from skrnn.spec import Spec, Weights
 from skrnn.tokens import BOUNDARY, PAD, Sequences
-from skrnn.training import AfterEpoch, EpochEnd, compile_model
+from skrnn.training import AfterEpoch, Batches, EpochEnd, compile_model, fit
 
 _STEPS = 4  # lengths of batches are multiples of it
 
@@ -191,35 +191,19 @@ class Pairs(NamedTuple):
     weights: np.ndarray  # (n_samples,) float32
 
 
-class _Batches(keras.utils.PyDataset):
-    """Pairs as padded batches; epoch k has the same batches whatever ran before it."""
-
-    def __init__(self, pairs: Pairs, parts: list[Bucket], seed: int) -> None:
-        super().__init__()
-        self.pairs, self.parts, self.seed, self.epoch = pairs, parts, seed, 0
-        self._draw()
-
-    def _draw(self) -> None:
-        self.batches = epoch(self.parts, np.random.default_rng([self.seed, self.epoch]))
-
-    def __len__(self) -> int:
-        return len(self.batches)
-
-    def on_epoch_end(self) -> None:
-        """Draw the batches of the next epoch."""
-        self.epoch += 1
-        self._draw()
+class _Batches(Batches):
+    """Batches of pairs."""
 
     def __getitem__(self, index: int) -> tuple[Any, np.ndarray, np.ndarray]:
         """Return the inputs, targets and token weights of one batch."""
         rows, _ = self.batches[index]
         # Keras takes for fixed what is equal in the first two batches, so the first is one column wider.
         more = int(index == 0)
-        sources, targets = take_rows(self.pairs.sources, rows), take_rows(self.pairs.targets, rows)
+        sources, targets = take_rows(self.examples.sources, rows), take_rows(self.examples.targets, rows)
         width = _rounded(lengths(targets).max() + 1) + more
         previous = pad(with_boundary(targets, BOUNDARY, first=True), width)
         following = pad(with_boundary(targets, BOUNDARY, first=False), width)
-        share = (following != PAD) * self.pairs.weights[rows, None]
+        share = (following != PAD) * self.examples.weights[rows, None]
         inputs = pad(sources, _rounded(lengths(sources).max()) + more), previous
         return inputs, following, (share / max(share.sum(), 1e-9)).astype(np.float32)
 
@@ -257,13 +241,8 @@ def train(
     model = network(spec, weights, seed=seed, logits=True)
     compile_model(model, SmoothedCrossentropy(label_smoothing), optimizer, learning_rate)
     counts = lengths(pairs.sources) + lengths(pairs.targets)
-    model.fit(
-        _Batches(pairs, buckets(counts, batch_size, max_tokens), seed),
-        epochs=epochs,
-        shuffle=False,
-        verbose=0,
-        callbacks=[*callbacks, EpochEnd(after_epoch, weights)],
-    )
+    batches = _Batches(pairs, buckets(counts, batch_size, max_tokens), seed)
+    fit(model, batches, epochs, [*callbacks, EpochEnd(after_epoch, weights)])
 
 
 def model(spec: Spec, weights: Weights, optimizer: str, learning_rate: float) -> keras.Model:

@@ -25,6 +25,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 
 _BLOCK = 2**20  # bytes read at a time
+_HEAD = 4096  # bytes after a header that tell text from binary
 _LONGEST_WORD = 2**16  # bytes; where a binary file has no space for longer, it is none
 _SECONDS = 5.0  # between progress lines
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")  # in no text
@@ -207,7 +208,7 @@ def _open(path: Any) -> BinaryIO:
 def _layout(path: Any) -> Layout:
     """Return what the beginning of a file says, or refuse it."""
     with _unpacked(path) as stream:
-        first, head = stream.readline(_BLOCK), stream.read(4096)
+        first, head = stream.readline(_BLOCK), stream.read(_HEAD)
     fields = first.split()
     if len(fields) == 2 and all(field.isdigit() for field in fields):
         n_words, dim = map(int, fields)
@@ -234,8 +235,11 @@ def _is_text(head: bytes, dim: int) -> bool:
         return False
     try:
         getincrementaldecoder("utf-8")().decode(head)  # which lets the last character be cut
-    except UnicodeDecodeError:  # text of another encoding, or numbers
-        return len(head.split(b"\n")[0].split()) > min(dim, 9)
+    except UnicodeDecodeError:  # text of another encoding, or binary numbers
+        line, end, _ = head.partition(b"\n")
+        fields = line.split()
+        numbers = fields[-dim:] if end or len(head) < _HEAD else fields[1:-1]
+        return len(fields) > 1 and all(map(_NUMBER.fullmatch, numbers))
     return True
 
 
