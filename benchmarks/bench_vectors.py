@@ -1,0 +1,171 @@
+"""Vectors of words: memory and speed of reading them, speed of making them, what they bring.
+
+    python benchmarks/bench_vectors.py load [--rows 2000000] [--dim 300] [--terms 20000]
+    python benchmarks/bench_vectors.py train DATA [--set imdb]
+    python benchmarks/bench_vectors.py mean DATA [--sets sst2 rt_polarity] [--set imdb]
+    python benchmarks/bench_vectors.py rnn DATA [--sets sst2 rt_polarity] [--seeds 5] [--kinds auto made]
+
+`load` generates a file of each format in a temporary folder and reads a vocabulary of it in a new process
+(guards: under 500 MB at the peak for 2,000,000 x 300 and 20,000 terms). `train` makes vectors of the texts
+of ``DATA/imdb/unsup`` (guard: 30 s on two cores). `mean` scores a LogisticRegression on the mean of a text's
+vectors, `rnn` an RNNTextClassifier that starts from them (guard: on sst2 1.5 points over random ones, mean of
+five seeds). DATA is a folder of sets, each with tab-separated files: ``train`` and ``test``, or ``all``, of
+which a tenth is held out.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skrnn import RNNTextClassifier, WordVectors, train_vectors
+from skrnn.tokens import Tokens
+from skrnn.vectors import look_up
+
+READ = """
+import resource, sys, time
+from skrnn import WordVectors
+terms = [f"word{i}" for i in range(0, int(sys.argv[2]), int(sys.argv[2]) // int(sys.argv[3]))]
+before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3, time.perf_counter()
+vectors = WordVectors.load(sys.argv[1], vocabulary=terms, verbose=1)
+seconds, peak = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+print(f"{vectors}: {seconds:.1f} s, peak {peak:.0f} MB ({before:.0f} MB before)", flush=True)
+"""
+
+
+def texts_of(folder, stem):
+    """Return the texts of one file of a set, and its labels where it has such."""
+    (path,) = folder.glob(f"{stem}.tsv*")
+    frame = pd.read_csv(path, sep="\t", keep_default_na=False)
+    labels = frame["label"].to_numpy() if "label" in frame else None
+    return frame["text"].to_numpy(object), labels
+
+
+def split(folder):
+    """Return train and test texts and labels."""
+    if list(folder.glob("all.tsv*")):
+        X, y = texts_of(folder, "all")
+        a, b, c, d = train_test_split(X, y, test_size=0.1, random_state=0, stratify=y)
+        return (a, c), (b, d)
+    return texts_of(folder, "train"), texts_of(folder, "test")
+
+
+def write_file(path, n, dim, binary):
+    """Write a file of random vectors, of which 997 are different."""
+    rows = np.random.default_rng(0).normal(size=(997, dim)).astype("<f4")
+    if binary:
+        bodies = [row.tobytes() + b"\n" for row in rows]
+    else:
+        bodies = [" ".join(f"{x:.4f}" for x in row).encode() + b"\n" for row in rows]
+    with open(path, "wb", buffering=2**20) as file:
+        file.write(b"%d %d\n" % (n, dim))
+        for i in range(n):
+            file.write(b"word%d " % i + bodies[i % 997])
+
+
+def load(arguments):
+    for binary in (False, True):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "vectors.bin" if binary else "vectors.txt")
+            write_file(path, arguments.rows, arguments.dim, binary)
+            print(f"{path.name}: {path.stat().st_size / 1e9:.2f} GB", flush=True)
+            command = [sys.executable, "-c", READ, path, str(arguments.rows), str(arguments.terms)]
+            subprocess.run(command, check=True)
+
+
+def made(arguments):
+    """Return vectors made from the unlabelled texts, and say how long it took."""
+    texts, _ = texts_of(arguments.data / arguments.set, "unsup")
+    wall, cpu = time.perf_counter(), time.process_time()
+    vectors = train_vectors(texts, random_state=0)
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    print(f"{vectors} of {len(texts):,} texts: {wall:.1f} s, {cpu:.1f} s of CPU", flush=True)
+    return vectors
+
+
+def train(arguments):
+    vectors = made(arguments)
+    unit = vectors.vectors / np.linalg.norm(vectors.vectors, axis=1, keepdims=True).clip(1e-9)
+    for word in ("good", "boring", "actor", "1980"):
+        if word in vectors:
+            near = np.argsort(-unit @ unit[vectors.words.index(word)])[1:7]
+            print(f"{word}: {', '.join(vectors.words[i] for i in near)}")
+
+
+def kinds_of(arguments):
+    """Return what embeddings start from, by name: files of vectors in the data folder, and those made."""
+    kinds = {path.name: WordVectors.load(path) for path in sorted(arguments.data.glob("vectors/*.txt"))}
+    return {"made": made(arguments), **kinds}
+
+
+def mean_of_vectors(texts, tokens, matrix):
+    ids, offsets = tokens.encode(list(texts))
+    rows = np.concatenate([np.zeros((3, matrix.shape[1]), np.float32), matrix])[ids]
+    return np.add.reduceat(rows, offsets[:-1]) / np.diff(offsets)[:, None]
+
+
+def mean(arguments):
+    kinds = kinds_of(arguments)
+    for name in arguments.sets:
+        (X, y), (X_test, y_test) = split(arguments.data / name)
+        tokens, _ = Tokens.fit(list(X))
+        terms = list(tokens.vocabulary)
+        own = train_vectors(X, random_state=0)
+        for kind, vectors in {"of the training texts": own, **kinds}.items():
+            matrix, found = look_up(vectors, terms, owner="benchmark")
+            model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000))
+            model.fit(mean_of_vectors(X, tokens, matrix), y)
+            score = model.score(mean_of_vectors(X_test, tokens, matrix), y_test)
+            print(f"{name:<12} {kind:<32} {score:.4f}  {found.mean():.1%} of the terms found", flush=True)
+
+
+def rnn(arguments):
+    vectors = made(arguments) if {"made", "made, frozen"} & set(arguments.kinds) else None
+    options = {
+        "random": {"embeddings": "random"},
+        "auto": {"embeddings": "auto"},
+        "made": {"embeddings": vectors},
+        "made, frozen": {"embeddings": vectors, "trainable_embeddings": False},
+    }
+    for name in arguments.sets:
+        (X, y), (X_test, y_test) = split(arguments.data / name)
+        for kind in arguments.kinds:
+            scores, seconds = [], time.perf_counter()
+            for seed in range(arguments.seeds):
+                classifier = RNNTextClassifier(**options[kind], random_state=seed).fit(X, y)
+                scores.append(classifier.score(X_test, y_test))
+            seconds = (time.perf_counter() - seconds) / arguments.seeds
+            each = " ".join(f"{score:.4f}" for score in scores)
+            print(f"{name:<12} {kind:<14} {np.mean(scores):.4f}  ({each})  {seconds:.0f} s a fit", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parts = parser.add_subparsers(required=True)
+    for part in (load, train, mean, rnn):
+        sub = parts.add_parser(part.__name__)
+        sub.set_defaults(part=part)
+        if part is load:
+            for name, value in (("rows", 2_000_000), ("dim", 300), ("terms", 20_000)):
+                sub.add_argument(f"--{name}", type=int, default=value)
+            continue
+        sub.add_argument("data", type=Path)
+        sub.add_argument("--set", default="imdb", help="the set with a file `unsup` of texts without labels")
+        sub.add_argument("--sets", nargs="*", default=["sst2", "rt_polarity"])
+        sub.add_argument("--seeds", type=int, default=5)
+        sub.add_argument("--kinds", nargs="*", default=["random", "auto", "made", "made, frozen"])
+    arguments = parser.parse_args()
+    arguments.part(arguments)
+
+
+if __name__ == "__main__":
+    main()
