@@ -113,6 +113,8 @@ class BaseRNNText(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     def _read(self, X: Any, *, reset: bool = False) -> list[str]:
         """Return texts as a list of str; at fit (`reset`) none at all is an error."""
         texts = check_texts(X, owner=type(self).__name__, missing=self.missing)
+        if not reset and hasattr(X, "columns"):
+            _check_feature_names(self, X, reset=False)
         if reset and not texts:
             raise ValueError(
                 f"{type(self).__name__}.fit got 0 texts (0 sample(s)); a minimum of 1 is required."

@@ -17,7 +17,7 @@ from skrnn.base import BaseRNNText, Labelled, check_weights, generator, n_thread
 from skrnn.batches import join_rows
 from skrnn.search import Rules, beam, greedy, sample
 from skrnn.spec import Head
-from skrnn.targets import labels, numbers
+from skrnn.targets import check_given, labels, numbers
 from skrnn.tokens import BOUNDARY, PAD, UNKNOWN
 
 LABELS = ("binary", "multiclass", "multilabel-indicator")  # kinds of targets that are not numbers
@@ -221,6 +221,7 @@ class RNNTextEncoder(BaseRNNText):
         objective = self._objective(y)
         targets = None
         if objective == "supervised":
+            check_given(y, owner, "y")
             kind = type_of_target(y, input_name="y", raise_unknown=True)
             targets = (labels if kind in LABELS else numbers)(y, texts, owner=owner)
 

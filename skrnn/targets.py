@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from sklearn.utils import assert_all_finite
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
 from skrnn.spec import Head
+from skrnn.texts import is_missing
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class Targets:
         ValueError
             If they do not fit the texts or hold labels that are not among `classes`.
         """
-        _check_given(y, self.owner, name)
+        check_given(y, self.owner, name)
         check_consistent_length(texts, y)
         if self.classes is None or self.indicator:
             values = _matrix(y, name)
@@ -113,7 +115,7 @@ def labels(y: Any, texts: list[str], *, owner: str) -> Targets:
     ValueError
         If they are no labels, or of one class.
     """
-    _check_given(y, owner, "y")
+    check_given(y, owner, "y")
     check_consistent_length(texts, y)
     check_classification_targets(y)
     if type_of_target(y) == "multilabel-indicator":
@@ -152,7 +154,7 @@ def numbers(y: Any, texts: list[str], *, owner: str) -> Targets:
     ValueError
         If they are not finite numbers, one row a text.
     """
-    _check_given(y, owner, "y")
+    check_given(y, owner, "y")
     check_consistent_length(texts, y)
     values = _matrix(y, "y")
     spread = values.std(axis=0)
@@ -161,11 +163,21 @@ def numbers(y: Any, texts: list[str], *, owner: str) -> Targets:
     )
 
 
-def _check_given(y: Any, owner: str, name: str) -> None:
+def check_given(y: Any, owner: str, name: str) -> None:
+    """Raise a ValueError if there are no targets, or missing ones, or numbers that are not finite."""
     if y is None:
         raise ValueError(
             f"{owner}.fit requires {name} to be passed, but the target {name} is None: give one a text."
         )
+    if getattr(getattr(y, "dtype", None), "kind", "O") == "O":
+        values = np.asarray(y, dtype=object).ravel()
+        missing = [i for i, value in enumerate(values) if is_missing(value)]
+        if missing:
+            raise ValueError(
+                f"{name} of {owner}.fit has {len(missing)} missing value(s); the first is "
+                f"{values[missing[0]]!r} at position {missing[0]}. Drop those texts. (Input contains NaN.)"
+            )
+    assert_all_finite(y, input_name=name)
 
 
 def _matrix(y: Any, name: str) -> np.ndarray:

@@ -105,7 +105,7 @@ def _strings(values: list, owner: str, missing: str) -> list[str]:
     for i, value in enumerate(values):
         if isinstance(value, str):
             texts.append(str(value))
-        elif _is_missing(value):
+        elif is_missing(value):
             absent.append(i)
             texts.append("")
         else:
@@ -125,7 +125,7 @@ def _strings(values: list, owner: str, missing: str) -> list[str]:
     return texts
 
 
-def _is_missing(value: Any) -> bool:
+def is_missing(value: Any) -> bool:
     """Return whether a value is None, NaN, NaT or pandas.NA, without importing pandas."""
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.metrics import log_loss
 
@@ -110,6 +111,26 @@ def labelled(n):
 def test_one_text_cannot_be_split():
     with pytest.raises(ValueError, match=r"needs 2 texts or more.*got 1.*early_stopping=False"):
         RNNTextEncoder(objective="autoencoder", early_stopping=True, **TINY).fit(["one"])
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        ["a", None, "b", "b"],
+        ["a", np.nan, "b", "b"],
+        np.array(["a", None, "b", "b"], object),
+        pd.Series(["a", pd.NA, "b", "b"], dtype="string"),
+        pd.Series(["a", None, "b", "b"], dtype="category"),
+        pd.Series([0, pd.NA, 1, 1], dtype="Int64"),
+        [1.0, np.nan, 0, 1],
+        [[0, 1], [None, 1], [1, 0], [1, 1]],
+    ],
+    ids=["None", "NaN", "object", "string", "category", "Int64", "float", "matrix"],
+)
+@pytest.mark.parametrize("cls", [RNNTextClassifier, RNNTextEncoder])
+def test_missing_labels_are_refused(cls, y):
+    with pytest.raises(ValueError, match="contains NaN"):
+        cls(**TINY).fit(TEXTS[:4], y)
 
 
 @pytest.mark.parametrize(
