@@ -113,7 +113,7 @@ class BaseRNNText(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     def _read(self, X: Any, *, reset: bool = False) -> list[str]:
         """Return texts as a list of str; at fit (`reset`) none at all is an error."""
         texts = check_texts(X, owner=type(self).__name__, missing=self.missing)
-        if not reset and hasattr(X, "columns"):
+        if not reset and hasattr(X, "columns") and hasattr(self, "feature_names_in_"):
             _check_feature_names(self, X, reset=False)
         if reset and not texts:
             raise ValueError(
