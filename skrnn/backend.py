@@ -16,7 +16,7 @@ def keras_half(part: str, *, wanted_by: str) -> Any:
 
     Parameters
     ----------
-    part : {"network", "training", "translation"}
+    part : {"network", "training", "translation", "chunks"}
         Which.
     wanted_by : str
         Estimator and method, for the error message.

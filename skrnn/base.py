@@ -153,6 +153,41 @@ class BaseRNNText(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         )
         return fitted_attributes(tokens, spec, cap, self.truncation, monitor)
 
+    def _learn_chunk(self, head: Head, chunk: Labelled, n_outputs: int = 0) -> dict[str, Any]:
+        """Train on one chunk of a stream and return the fitted attributes; the estimator is left as it is."""
+        rng = generator(self.random_state)
+        if self.__sklearn_is_fitted__():
+            tokens, spec, weights = self._tokens, self._spec, self._weights
+            sequences, cap, truncation = tokens.encode(chunk.texts), self.sequence_length_, self._truncation
+        else:
+            tokens, sequences, spec, weights = self._start(head, chunk.texts, rng, n_outputs)
+            cap, truncation = self.sequence_length or LONGEST, self.truncation
+        progress = {"seed": int(rng.integers(2**31)), "n_chunks": 0, "slots": {}, "optimizer": self.optimizer}
+        progress |= vars(self).get("_progress", {})
+        sequences = truncate(sequences, cap, truncation)
+        monitor = self._monitor(spec, None, len(sequences.ids))
+        monitor.epochs, slots = 1, {}
+        if head == "none":
+            monitor.weights = weights
+        else:
+            chunks = keras_half("chunks", wanted_by=f"{type(self).__name__}.partial_fit")
+            slots = chunks.train_chunk(
+                spec,
+                weights,
+                (sequences, chunk.targets, chunk.weights),
+                progress["slots"] if progress["optimizer"] == self.optimizer else {},
+                optimizer=self.optimizer,
+                learning_rate=self.learning_rate,
+                batch_size=self.batch_size,
+                max_tokens=MAX_TOKENS_DECODED if head in TOKEN_HEADS else MAX_TOKENS,
+                seed=int(np.random.default_rng([progress["seed"], progress["n_chunks"]]).integers(2**31)),
+                callbacks=self.callbacks or (),
+                after_epoch=monitor,
+            )
+        monitor.history["loss"][:0] = vars(self).get("loss_curve_", [])
+        progress |= {"n_chunks": progress["n_chunks"] + 1, "slots": slots, "optimizer": self.optimizer}
+        return {**fitted_attributes(tokens, spec, cap, truncation, monitor), "_progress": progress}
+
     def _start(
         self, head: Head, texts: list[str], rng: np.random.Generator, n_outputs: int
     ) -> tuple[Tokens, Sequences, Spec, Weights]:
@@ -318,7 +353,8 @@ class BaseRNNText(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     def _assign(self, X: Any, fitted: dict[str, Any]) -> None:
         """Replace all fitted attributes at once: a fit that failed before has changed nothing."""
-        for name in [name for name in vars(self) if name.endswith("_") or name == "_forward"]:
+        gone = {"_forward", "_progress"}
+        for name in [name for name in vars(self) if name.endswith("_") or name in gone]:
             delattr(self, name)
         for name, value in fitted.items():
             setattr(self, name, value)

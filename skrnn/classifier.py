@@ -8,10 +8,11 @@ import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.multiclass import type_of_target
 
 from skrnn.base import BaseRNNText, Labelled, check_weights, generator
 from skrnn.heads import log_softmax, sigmoid
-from skrnn.targets import labels
+from skrnn.targets import Targets, labels, of_classes
 
 
 class RNNTextClassifier(ClassifierMixin, BaseRNNText):
@@ -199,6 +200,79 @@ class RNNTextClassifier(ClassifierMixin, BaseRNNText):
         fitted = self._learn(targets.head, train, held_out, rng, n_outputs=targets.n_outputs)
         self._assign(X, {**fitted, "classes_": targets.classes})
         return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
+    ) -> RNNTextClassifier:
+        """Pass once over a chunk of texts and their labels: training on what does not fit into memory.
+
+        Parameters
+        ----------
+        X : iterable of str of length n_samples
+            Texts of this chunk.
+        y : array-like of shape (n_samples,) or (n_samples, n_classes)
+            Labels, or an indicator matrix.
+        classes : array-like of shape (n_classes,), default=None
+            Every label there will be. The first call needs them, but for an indicator matrix; later ones do
+            not.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each text in the loss.
+
+        Returns
+        -------
+        self : RNNTextClassifier
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument or a parameter cannot be used, or y has a label that is not among the classes.
+        ImportError
+            If Keras or its backend is missing.
+        FloatingPointError
+            If the loss is not a finite number. The estimator is then as it was before.
+
+        {chunks}
+
+        Examples
+        --------
+        >>> from skrnn import RNNTextClassifier
+        >>> classifier = RNNTextClassifier(layer="simple_rnn", rnn_units=4, random_state=0)
+        >>> for texts, y in [(["good film", "bad film"], [1, 0]), (["very good"], [1])]:
+        ...     _ = classifier.partial_fit(texts, y, classes=[0, 1])
+        >>> classifier.n_iter_, sorted(classifier.vocabulary_)
+        (2, ['bad', 'film', 'good'])
+        """
+        owner = type(self).__name__
+        texts = self._read(X, reset=True)
+        targets = self._targets_of_chunk(y, texts, classes)
+        codes = targets.encode(y, texts)
+        if isinstance(self.class_weight, str):
+            raise ValueError(
+                f"class_weight={self.class_weight!r} of {owner} is not supported for partial_fit, which does "
+                "not know how frequent the classes will be. Give the weights as a dict."
+            )
+        weights = self._weigh(check_weights(sample_weight, len(texts), owner=owner), y)
+        fitted = self._learn_chunk(targets.head, Labelled(texts, codes, weights), targets.n_outputs)
+        self._assign(X, {**fitted, "classes_": targets.classes})
+        return self
+
+    def _targets_of_chunk(self, y: Any, texts: list[str], classes: Any) -> Targets:
+        owner = type(self).__name__
+        if not self.__sklearn_is_fitted__():
+            if classes is not None:
+                return of_classes(classes, y, texts, owner=owner)
+            if type_of_target(y) == "multilabel-indicator":
+                return labels(y, texts, owner=owner)
+            raise ValueError(
+                f"classes must be passed on the first call of {owner}.partial_fit: every label there will be."
+            )
+        known = self.classes_
+        if classes is not None and not np.array_equal(np.unique(np.asarray(classes)), known):
+            raise ValueError(
+                f"classes={classes!r} of {owner}.partial_fit are not those of the training so far: {known!r}."
+            )
+        return Targets(owner, self._spec.head, self._spec.n_outputs, known)
 
     def _weigh(self, weights: np.ndarray, y: Any) -> np.ndarray:
         if self.class_weight is None:

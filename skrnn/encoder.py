@@ -17,7 +17,7 @@ from skrnn.base import BaseRNNText, Labelled, check_weights, generator, n_thread
 from skrnn.batches import join_rows
 from skrnn.search import Rules, beam, greedy, sample
 from skrnn.spec import Head
-from skrnn.targets import check_given, labels, numbers
+from skrnn.targets import Targets, check_given, labels, numbers
 from skrnn.tokens import BOUNDARY, PAD, UNKNOWN
 
 LABELS = ("binary", "multiclass", "multilabel-indicator")  # kinds of targets that are not numbers
@@ -221,9 +221,7 @@ class RNNTextEncoder(BaseRNNText):
         objective = self._objective(y)
         targets = None
         if objective == "supervised":
-            check_given(y, owner, "y")
-            kind = type_of_target(y, input_name="y", raise_unknown=True)
-            targets = (labels if kind in LABELS else numbers)(y, texts, owner=owner)
+            targets = self._targets_of(y, texts)
 
         def labelled(texts: list[str], y: Any, sample_weight: Any, name: str) -> Labelled:
             weights = check_weights(sample_weight, len(texts), owner=owner)
@@ -241,8 +239,56 @@ class RNNTextEncoder(BaseRNNText):
             train, held_out = self._hold_out(train, given, rng, strata=strata)
         head: Head = _HEADS[objective] if targets is None else targets.head
         fitted = self._learn(head, train, held_out, rng, n_outputs=targets.n_outputs if targets else 0)
-        self._assign(X, {**fitted, "objective_": objective})
+        self._assign(X, {**fitted, "objective_": objective, "_targets": _plain(targets)})
         return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> RNNTextEncoder:
+        """Pass once over a chunk of texts: training on what does not fit into memory.
+
+        Parameters
+        ----------
+        X : iterable of str of length n_samples
+            Texts of this chunk.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Targets, as of `fit`; the first chunk has every label, or says what numbers are standardised by.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each text in the loss.
+
+        Returns
+        -------
+        self : RNNTextEncoder
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument or a parameter cannot be used, or y has a label that the first chunk had not.
+        ImportError
+            If Keras or its backend is missing.
+        FloatingPointError
+            If the loss is not a finite number. The estimator is then as it was before.
+
+        {chunks}
+        """
+        owner = type(self).__name__
+        texts = self._read(X, reset=True)
+        fitted_before = self.__sklearn_is_fitted__()
+        objective = self.objective_ if fitted_before else self._objective(y)
+        targets = None
+        if objective == "supervised":
+            targets = Targets(owner, **self._targets) if fitted_before else self._targets_of(y, texts)
+        codes = targets.encode(y, texts) if targets else None
+        chunk = Labelled(texts, codes, check_weights(sample_weight, len(texts), owner=owner))
+        head: Head = _HEADS[objective] if targets is None else targets.head
+        fitted = self._learn_chunk(head, chunk, targets.n_outputs if targets else 0)
+        self._assign(X, {**fitted, "objective_": objective, "_targets": _plain(targets)})
+        return self
+
+    def _targets_of(self, y: Any, texts: list[str]) -> Targets:
+        owner = type(self).__name__
+        check_given(y, owner, "y")
+        kind = type_of_target(y, input_name="y", raise_unknown=True)
+        return (labels if kind in LABELS else numbers)(y, texts, owner=owner)
 
     def _objective(self, y: Any) -> str:
         objective = self.objective
@@ -404,3 +450,10 @@ class RNNTextEncoder(BaseRNNText):
             )
         rows = np.split(found.sequences.ids, found.sequences.offsets[1:-1])
         return self._tokens.decode(join_rows([np.concatenate([ids, row]) for row in rows]))
+
+
+def _plain(targets: Targets | None) -> dict[str, Any] | None:
+    """Return what makes the targets of another chunk, their owner aside."""
+    return (
+        None if targets is None else {name: value for name, value in vars(targets).items() if name != "owner"}
+    )

@@ -147,6 +147,16 @@ model_ : keras.Model
     The network, compiled, built from the fitted weights at each access; its input is `padded_ids`."""
 
 
+CHUNKS = """Notes
+-----
+The first call fixes the vocabulary, and what `embeddings` starts from its texts; later calls, also after
+`fit`, go on from the weights and, after `partial_fit`, from the state of the optimizer. There is no early
+stopping, and each chunk counts as one of `n_iter_`. With sequence_length=None texts are cut at 400 tokens.
+The same chunks give the same weights, also if the estimator was pickled between two of them. Of the chunks
+nothing is kept. The first call in a process takes 1 to 2 s more, as a fit does; those that follow do not as
+long as one estimator is trained at a time. Chunks of some thousand texts are faster than many small ones."""
+
+
 def document(cls: type) -> None:
     """Fill the shared parameters and attributes into the docstring of an estimator.
 
@@ -164,3 +174,6 @@ def document(cls: type) -> None:
             entries.append(f"{name} : {kind}, default={parameter.default!r}\n{indent(text, '    ')}")
     filled = (cls.__doc__ or "").replace("{parameters}", indent("\n".join(entries), " " * 4).lstrip())
     cls.__doc__ = filled.replace("{attributes}", indent(ATTRIBUTES, " " * 4).lstrip())
+    if "partial_fit" in vars(cls):
+        method = vars(cls)["partial_fit"]
+        method.__doc__ = (method.__doc__ or "").replace("{chunks}", indent(CHUNKS, " " * 8).lstrip())

@@ -9,7 +9,7 @@ from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils._param_validation import HasMethods
 
 from skrnn.base import BaseRNNText, Labelled, check_weights, generator
-from skrnn.targets import numbers
+from skrnn.targets import Targets, numbers
 
 
 class RNNTextRegressor(RegressorMixin, BaseRNNText):
@@ -188,6 +188,49 @@ class RNNTextRegressor(RegressorMixin, BaseRNNText):
         train, held_out = self._hold_out(train, given, rng)
         fitted = self._learn(targets.head, train, held_out, rng, n_outputs=targets.n_outputs)
         fitted |= {"_mean": targets.mean, "_scale": targets.scale, "_one_column": np.ndim(y) == 1}
+        self._assign(X, fitted)
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> RNNTextRegressor:
+        """Pass once over a chunk of texts and numbers: training on what does not fit into memory.
+
+        Parameters
+        ----------
+        X : iterable of str of length n_samples
+            Texts of this chunk.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Numbers; the first chunk says what they are standardised by.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each text in the loss.
+
+        Returns
+        -------
+        self : RNNTextRegressor
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument or a parameter cannot be used.
+        ImportError
+            If Keras or its backend is missing.
+        FloatingPointError
+            If the loss is not a finite number. The estimator is then as it was before.
+
+        {chunks}
+        """
+        owner = type(self).__name__
+        texts = self._read(X, reset=True)
+        if self.__sklearn_is_fitted__():
+            targets = Targets(owner, "linear", self._spec.n_outputs, None, self._mean, self._scale)
+            one_column = self._one_column
+        else:
+            targets, one_column = numbers(y, texts, owner=owner), np.ndim(y) == 1
+        chunk = Labelled(
+            texts, targets.encode(y, texts), check_weights(sample_weight, len(texts), owner=owner)
+        )
+        fitted = self._learn_chunk(targets.head, chunk, targets.n_outputs)
+        fitted |= {"_mean": targets.mean, "_scale": targets.scale, "_one_column": one_column}
         self._assign(X, fitted)
         return self
 

@@ -87,8 +87,8 @@ class Targets:
         unknown = np.flatnonzero(~np.isin(y, classes))
         if len(unknown):
             raise ValueError(
-                f"{name} of {self.owner}.fit has {len(unknown)} label(s) that y has not; the first is "
-                f"{y[unknown[0]]!r} at position {unknown[0]}."
+                f"{name} of {self.owner} has {len(unknown)} label(s) that are not among the classes of the "
+                f"training; the first is {y[unknown[:1]].tolist()[0]!r} at position {unknown[0]}."
             )
         return np.searchsorted(classes, y).astype(np.int64)
 
@@ -121,10 +121,41 @@ def labels(y: Any, texts: list[str], *, owner: str) -> Targets:
     if type_of_target(y) == "multilabel-indicator":
         n = _matrix(y, "y").shape[1]
         return Targets(owner, "sigmoid", n, np.arange(n))
-    classes = np.unique(column_or_1d(y, warn=True))
+    return _classes(column_or_1d(y, warn=True), owner, "y")
+
+
+def of_classes(classes: Any, y: Any, texts: list[str], *, owner: str) -> Targets:
+    """Return how labels are learned of which only some are there yet.
+
+    Parameters
+    ----------
+    classes : array-like of shape (n_classes,)
+        Every label; for an indicator matrix the numbers of its columns.
+    y, texts, owner
+        As of :func:`labels`.
+
+    Returns
+    -------
+    targets : Targets
+
+    Raises
+    ------
+    ValueError
+        If they are no labels, or fewer than two.
+    """
+    check_given(y, owner, "y")
+    check_consistent_length(texts, y)
+    check_classification_targets(y)
+    if type_of_target(y) == "multilabel-indicator":
+        return labels(y, texts, owner=owner)
+    return _classes(np.asarray(classes), owner, "classes")
+
+
+def _classes(values: np.ndarray, owner: str, name: str) -> Targets:
+    classes = np.unique(values)
     if len(classes) < 2:
         raise ValueError(
-            f"{owner}.fit needs two classes or more to tell apart. Got one class in y: {classes[0]!r}."
+            f"{owner} needs two classes or more to tell apart. Got one class in {name}: {classes.tolist()}."
         )
     return (
         Targets(owner, "sigmoid", 1, classes)

@@ -140,7 +140,7 @@ def test_missing_labels_are_refused(cls, y):
         (["yes"], "inconsistent"),
         (
             ["yes", "maybe"],
-            r"y_val .* has 1 label\(s\) that y has not; the first is .*'maybe'.* at position 1",
+            r"y_val .* has 1 label\(s\) that are not among the classes.*'maybe' at position 1",
         ),
     ],
 )

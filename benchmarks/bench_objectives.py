@@ -1,0 +1,225 @@
+"""Learning without labels: what an autoencoder restores, how a language model predicts, what both bring.
+
+    python benchmarks/bench_objectives.py DATA autoencoder [--set rnn_units=256 ...]
+    python benchmarks/bench_objectives.py DATA language_model [--rows 4000] [--epochs 5]
+    python benchmarks/bench_objectives.py DATA pretraining [--labels 500] [--rows 10000] [--epochs 2]
+    python benchmarks/bench_objectives.py DATA random
+
+DATA is a folder with ``multi30k_tok``, ``imdb`` (``train``, ``test``, ``unsup``), ``trec`` and ``sst2``, each
+of tab-separated files. ``autoencoder`` restores the English sentences of at most 12 tokens in multi30k's dev
+split; it learns from the pieces of at most 12 tokens of the training sentences. ``language_model`` trains on
+reviews of imdb/unsup, and measures the perplexity on a held-out tenth beside a plain Keras LSTM of the same
+size, vocabulary, dropout and number of epochs, that is trained on the same ids, padded to one length.
+``pretraining`` classifies imdb from few labels: TF-IDF + LR, from scratch, and from encoders that read
+unlabelled reviews first. ``random`` is LR over an untrained encoder (Wieting & Kiela 2019).
+"""
+
+import argparse
+import ast
+import json
+import re
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
+
+from skrnn import RNNTextClassifier, RNNTextEncoder
+
+LONGEST = 12  # tokens of a sentence that is to be restored
+TOKEN = re.compile(r"(?u)\w+|[^\w\s]")
+
+
+def read(folder, stem, **options):
+    """Return the table of one split."""
+    (path,) = folder.glob(f"{stem}.tsv*")
+    return pd.read_csv(path, sep="\t", keep_default_na=False, **options)
+
+
+def timed(call):
+    """Return what a call returns and its seconds."""
+    begun = time.perf_counter()
+    return call(), round(time.perf_counter() - begun, 1)
+
+
+def pieces(sentences):
+    """Return short sentences as they are, of longer ones the first and the last tokens."""
+    texts = []
+    for words in map(str.split, sentences):
+        parts = [words] if len(words) <= LONGEST else [words[:LONGEST], words[-LONGEST:]]
+        texts += [" ".join(part) for part in parts]
+    return texts
+
+
+def restored(encoder, texts, beam_width=1):
+    """Return the shares of tokens that stand in their place again, and of whole sentences."""
+    written = encoder.inverse_transform(encoder.transform(texts), beam_width=beam_width)
+    right = n_tokens = whole = 0
+    for text, found in zip(texts, written, strict=True):
+        goal, own = TOKEN.findall(text), TOKEN.findall(found)
+        right += sum(a == b for a, b in zip(goal, own, strict=False))
+        n_tokens += len(goal)
+        whole += goal == own
+    return {"tokens": round(right / n_tokens, 4), "sentences": round(whole / len(texts), 4)}
+
+
+def autoencoder(data, options, parameters):
+    """Restore the short sentences of multi30k."""
+    train, dev = (read(data / "multi30k_tok", split, quoting=3)["en"] for split in ("train", "dev"))
+    texts = pieces(train)
+    if options.rows:
+        texts = [texts[i] for i in np.random.default_rng(0).permutation(len(texts))[: options.rows]]
+    goals = [text for text in dev if len(text.split()) <= LONGEST]
+    defaults = {
+        "rnn_units": 256, "embedding_dim": 256, "n_components": 512, "activation": "linear", "dropout": 0.1,
+        "vocab_size": None, "epochs": options.epochs or 10, "validation_fraction": 0.02,
+    }  # fmt: skip
+    encoder = RNNTextEncoder(objective="autoencoder", random_state=0, verbose=1, **defaults | parameters)
+    _, seconds = timed(lambda: encoder.fit(texts))
+    result = {"texts": len(texts), "seconds": seconds, "epochs": encoder.n_iter_, "dev_sentences": len(goals)}
+    for width in (1, 5):
+        result[f"beam_{width}"] = restored(encoder, goals, width)
+    for text, found in zip(goals[:8], encoder.inverse_transform(encoder.transform(goals[:8])), strict=True):
+        print(f"  {text}\n    {found}")
+    return result
+
+
+def language_model(data, options, parameters):
+    """Compare perplexities with those of a plain Keras LSTM."""
+    texts = read(data / "imdb", "unsup")["text"].sample(options.rows or 4000, random_state=0)
+    train, test = train_test_split(texts.tolist(), test_size=0.1, random_state=0)
+    epochs = options.epochs or 5
+    defaults = {
+        "layer": "lstm", "rnn_units": 128, "embedding_dim": 128, "bidirectional": False, "dropout": 0.2,
+        "vocab_size": 10000, "sequence_length": 100, "epochs": epochs, "early_stopping": False,
+    }  # fmt: skip
+    encoder = RNNTextEncoder(objective="language_model", random_state=0, verbose=1, **defaults | parameters)
+    _, seconds = timed(lambda: encoder.fit(train))
+    result = {"texts": len(train), "seconds": seconds, "perplexity": round(encoder.perplexity(test), 2)}
+    rows = [encoder.padded_ids(part) for part in (train, test)]
+    perplexity, seconds = keras_perplexity(*rows, encoder)
+    return result | {"keras_seconds": seconds, "keras_perplexity": round(perplexity, 2)}
+
+
+def keras_perplexity(train, test, encoder):
+    """Return the perplexity of a plain Keras LSTM of an encoder's size, and the seconds of its training."""
+    import keras
+
+    def shifted(ids):
+        """Return the ids with a boundary before and after, and which of them are there."""
+        before = np.pad(ids, ((0, 0), (1, 0)), constant_values=2)
+        after = np.pad(ids, ((0, 0), (0, 1)))
+        after[np.arange(len(ids)), (ids > 0).sum(axis=1)] = 2
+        return before, after, (after > 0).astype("float32")
+
+    keras.utils.set_random_seed(0)
+    n_ids = len(encoder.vocabulary_) + 3
+    model = keras.Sequential(
+        [
+            keras.layers.Embedding(n_ids, encoder.embedding_dim, mask_zero=True),
+            keras.layers.Dropout(encoder.dropout),
+            keras.layers.LSTM(encoder.rnn_units, return_sequences=True),
+            keras.layers.Dropout(encoder.dropout),
+            keras.layers.Dense(n_ids, activation="softmax"),
+        ]
+    )
+    optimizer = keras.optimizers.Adam(encoder.learning_rate)
+    model.compile(optimizer, "sparse_categorical_crossentropy")
+    x, y, there = shifted(train)
+
+    def fit():
+        model.fit(x, y, sample_weight=there, batch_size=encoder.batch_size, epochs=encoder.epochs, verbose=2)
+
+    _, seconds = timed(fit)
+    x, y, there = shifted(test)
+    total = 0.0
+    for i in range(0, len(x), 64):
+        p = model.predict_on_batch(x[i : i + 64])
+        p = np.take_along_axis(p, y[i : i + 64, :, None], axis=2)[:, :, 0]
+        total += float((np.log(np.maximum(p, 1e-30)) * there[i : i + 64]).sum())
+    return float(np.exp(-total / there.sum())), seconds
+
+
+def pretraining(data, options, parameters):
+    """Classify imdb from few labels, from scratch and from encoders that have read more."""
+    folder = data / "imdb"
+    train, test = read(folder, "train"), read(folder, "test")
+    if options.labels < len(train):
+        train, _ = train_test_split(train, train_size=options.labels, random_state=0, stratify=train["label"])
+    if options.test_rows < len(test):
+        test, _ = train_test_split(test, train_size=options.test_rows, random_state=0, stratify=test["label"])
+    unlabelled = read(folder, "unsup")["text"].sample(options.rows or 10000, random_state=0).tolist()
+    X, y = train["text"].tolist(), train["label"].to_numpy()
+    X_test, y_test = test["text"].tolist(), test["label"].to_numpy()
+    result = {"labels": len(X), "unlabelled": len(unlabelled), "test_rows": len(X_test)}
+
+    def note(name, model, **more):
+        _, seconds = timed(lambda: model.fit(X, y))
+        result[name] = {"accuracy": round(model.score(X_test, y_test), 4), "seconds": seconds, **more}
+        print(name, result[name], flush=True)
+
+    vectorizer = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), token_pattern=TOKEN.pattern)
+    note("tfidf_lr", make_pipeline(vectorizer, LogisticRegression(C=10, max_iter=1000)))
+    note("scratch", RNNTextClassifier(random_state=0, **parameters))
+    for objective in options.objectives:
+        encoder = RNNTextEncoder(
+            objective=objective, epochs=options.epochs or 2, dropout=0.2, random_state=0, verbose=1,
+            early_stopping=False, **parameters,
+        )  # fmt: skip
+        _, seconds = timed(lambda encoder=encoder: encoder.fit(unlabelled))
+        classifier = RNNTextClassifier(encoder=encoder, random_state=0, **parameters)
+        note(objective, classifier, encoder_seconds=seconds)
+    return result
+
+
+def random(data, options, parameters):
+    """Score logistic regression over an untrained encoder."""
+    result = {}
+    defaults = {"layer": "lstm", "rnn_units": 512, "pooling": "max"}
+    for name in ("trec", "sst2"):
+        train, test = (read(data / name, split) for split in ("train", "test"))
+        encoder = RNNTextEncoder(objective="random", random_state=0, **defaults | parameters)
+        vectors, seconds = timed(lambda e=encoder, t=train: e.fit_transform(t["text"]))
+        regression = LogisticRegression(max_iter=2000).fit(vectors, train["label"])
+        accuracy = regression.score(encoder.transform(test["text"]), test["label"])
+        result[name] = {"accuracy": round(accuracy, 4), "seconds_to_encode_train": seconds}
+    return result
+
+
+TASKS = {
+    "autoencoder": autoencoder,
+    "language_model": language_model,
+    "pretraining": pretraining,
+    "random": random,
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("data", type=Path)
+    parser.add_argument("task", choices=TASKS)
+    parser.add_argument("--rows", type=int, default=None, help="unlabelled texts, or pieces")
+    parser.add_argument("--epochs", type=int, default=None)
+    parser.add_argument("--labels", type=int, default=500)
+    parser.add_argument("--test-rows", type=int, default=25000)
+    parser.add_argument("--objectives", nargs="*", default=["random", "language_model"])
+    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE")
+    options = parser.parse_args()
+    parameters = {}
+    for pair in options.set:
+        name, value = pair.split("=", 1)
+        try:
+            parameters[name] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            parameters[name] = value
+    print(json.dumps({"task": options.task, **TASKS[options.task](options.data, options, parameters)}))
+
+
+if __name__ == "__main__":
+    main()
