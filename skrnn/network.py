@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -103,15 +104,18 @@ class Builder:
             units, activation=activation, kernel_initializer="zeros", dtype=FLOAT, name=name
         )
 
-    def cell(self, name: str, *, sequences: bool, states: bool) -> Any:
-        """Return a recurrent layer of one direction."""
-        return _RECURRENT[self.spec.layer](
+    def run(
+        self, name: str, x: Any, mask: Any, *, sequences: bool, start: list | None = None
+    ) -> tuple[Any, Any]:
+        """Return the states of one direction, (b, t, u) or None, and the last ones, (b, u)."""
+        reverse = name.startswith("backward")
+        cell = _RECURRENT[self.spec.layer](
             self.spec.rnn_units,
             activation=self.spec.rnn_activation,
             recurrent_dropout=self.spec.recurrent_dropout,
             return_sequences=sequences,
-            return_state=states,
-            go_backwards=name.startswith("backward"),
+            return_state=sequences,
+            go_backwards=reverse,
             kernel_initializer="zeros",
             recurrent_initializer="zeros",
             seed=self.next_seed(),
@@ -119,26 +123,22 @@ class Builder:
             dtype=FLOAT,
             name=name,
         )
+        out = cell(x, mask=mask, initial_state=start)
+        if not sequences:
+            return None, out
+        return (ops.flip(out[0], axis=1) if reverse else out[0]), out[1]
 
-    def layer(self, level: int, x: Any, mask: Any, *, sequences: bool) -> tuple[Any, Any]:
+    def both(self, level: int, x: Any, mask: Any, *, sequences: bool) -> tuple[Any, Any]:
         """Return the states of one recurrent layer, (b, t, w) or None, and the last ones, (b, w)."""
-        sequence, last = [], []
-        for direction in self.spec.directions:
-            cell = self.cell(f"{direction}_{level}", sequences=sequences, states=sequences)
-            out = cell(x, mask=mask)
-            if sequences:
-                out, h = out[0], out[1]
-                sequence.append(ops.flip(out, axis=1) if direction == "backward" else out)
-                last.append(h)
-            else:
-                last.append(out)
-        return _join(sequence), _join(last)
+        runs = [self.run(f"{d}_{level}", x, mask, sequences=sequences) for d in self.spec.directions]
+        sequence, last = zip(*runs, strict=True)
+        return _join(sequence) if sequences else None, _join(last)
 
     def stack(self, x: Any, mask: Any, *, sequences: bool) -> tuple[Any, Any]:
         """Return the states of the top layer, (b, t, w) or None, and the last ones, (b, w)."""
         for level in range(self.spec.n_layers):
             needed = sequences or level < self.spec.n_layers - 1
-            x, last = self.layer(level, x, mask, sequences=needed)
+            x, last = self.both(level, x, mask, sequences=needed)
         return x, last
 
     def encoder(self, x: Any, mask: Any) -> Any:
@@ -162,25 +162,23 @@ class Builder:
 
     def language_model(self, x: Any, mask: Any, *, sequences: bool) -> Any:
         """Return what predicts the next id: all forward states, (b, t, u), or the last one, (b, u)."""
-        if not self.spec.bidirectional:
+        if self.spec.bidirectional:
+            states, last = self.run("forward_0", x, mask, sequences=sequences)
+        else:
             states, last = self.stack(x, mask, sequences=sequences)
-            return states if sequences else last
-        return self.cell("forward_0", sequences=sequences, states=False)(x, mask=mask)
+        return states if sequences else last
 
     def backwards(self, x: Any, mask: Any) -> Any:
         """Return what predicts the id before: the backward states, (b, t, u)."""
-        return ops.flip(self.cell("backward_0", sequences=True, states=False)(x, mask=mask), axis=1)
+        return self.run("backward_0", x, mask, sequences=True)[0]
 
     def decoder(self, x: Any, mask: Any, vector: Any) -> Any:
         """Return the decoder's states (b, t, u); it reads each previous id beside the vector."""
         vector = ops.expand_dims(vector, 1) * ops.ones_like(x[:, :, :1])  # (b, t, n_components)
-        cell = self.cell("decoder", sequences=True, states=False)
-        return cell(ops.concatenate([x, vector], axis=-1), mask=mask)
+        return self.run("decoder", ops.concatenate([x, vector], axis=-1), mask, sequences=True)[0]
 
 
-def _join(parts: list) -> Any:
-    if not parts:
-        return None
+def _join(parts: Sequence) -> Any:
     return parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=-1)
 
 
@@ -190,7 +188,7 @@ def network(
     *,
     seed: int = 0,
     length: int | None = None,
-    every_step: bool = False,
+    training: bool = False,
     sampled: bool = False,
 ) -> keras.Model:
     """Build the network of a Spec, with the given weights.
@@ -205,9 +203,9 @@ def network(
         Of the dropout masks.
     length : int, default=None
         Columns of the input; None for any.
-    every_step : bool, default=False
-        For a language model, whether the head predicts at every step and in both directions, as in
-        training, or the next id after the last step only.
+    training : bool, default=False
+        Whether it is to be trained: a language model then predicts at every step and in both directions,
+        not the next id after the last step only.
     sampled : bool, default=False
         Whether a head that predicts ids does so among some candidates only, as in training with a large
         vocabulary; two more inputs then hold their ids and what is added to their logits, and logits
@@ -236,8 +234,8 @@ def network(
         return build.dropout(embedding(ids), name), ops.not_equal(ids, PAD)
 
     if spec.head == "language_model":
-        vector = build.language_model(*embed(ids, "embedding"), sequences=every_step)
-        if every_step and spec.bidirectional:
+        vector = build.language_model(*embed(ids, "embedding"), sequences=training)
+        if training and spec.bidirectional:
             inputs.append(keras.Input((length,), dtype="int32", name="following"))
             vector = ops.concatenate([vector, build.backwards(*embed(inputs[1], "following"))], axis=1)
     else:

@@ -217,14 +217,25 @@ def train(
         Called with the epoch, its mean loss and a function that returns the weights; returns whether to
         go on.
     """
+    model = trainable(spec, weights, seed, optimizer, learning_rate)
+    batches = text_batches(spec, examples, batch_size, max_tokens, seed)
+    fit(model, batches, epochs, [*callbacks, EpochEnd(after_epoch, weights)])
+
+
+def trainable(spec: Spec, weights: Weights, seed: int, optimizer: str, learning_rate: float) -> keras.Model:
+    """Return the compiled network that is to be trained."""
     sampled = is_sampled(spec)
-    model = network(spec, weights, seed=seed, every_step=True, sampled=sampled)
+    model = network(spec, weights, seed=seed, training=True, sampled=sampled)
     loss: Any = _LOSS.get(spec.head)
     if spec.head in TOKEN_HEADS:  # the weights of a batch's tokens sum to one
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=sampled, reduction="sum")
     compile_model(model, loss, optimizer, learning_rate)
-    parts = buckets(lengths(examples.sequences), batch_size, max_tokens)
-    fit(model, _Batches(spec, examples, parts, seed), epochs, [*callbacks, EpochEnd(after_epoch, weights)])
+    return model
+
+
+def text_batches(spec: Spec, examples: Examples, batch_size: int, max_tokens: int, seed: int) -> Batches:
+    """Return the batches of a training."""
+    return _Batches(spec, examples, buckets(lengths(examples.sequences), batch_size, max_tokens), seed)
 
 
 def fit(model: keras.Model, batches: Batches, epochs: int, callbacks: list[Any]) -> None:

@@ -111,7 +111,7 @@ class SmoothedCrossentropy(keras.losses.Loss):
         return losses + self.smoothing * (own - ops.mean(y_pred, axis=-1))
 
 
-def network(spec: Spec, weights: Weights, *, seed: int = 0, logits: bool = False) -> keras.Model:
+def network(spec: Spec, weights: Weights, *, seed: int = 0, training: bool = False) -> keras.Model:
     """Build the "seq2seq" network of a Spec, with the given weights.
 
     Parameters
@@ -122,8 +122,8 @@ def network(spec: Spec, weights: Weights, *, seed: int = 0, logits: bool = False
         Its weights.
     seed : int, default=0
         Of the dropout masks.
-    logits : bool, default=False
-        Whether the softmax is left out.
+    training : bool, default=False
+        Whether it is to be trained: the softmax is then left out.
 
     Returns
     -------
@@ -145,7 +145,7 @@ def network(spec: Spec, weights: Weights, *, seed: int = 0, logits: bool = False
         x = TiedHead(embedding, dtype=FLOAT, name="head")(x)
     else:
         x = build.dense(spec.n_outputs, "linear", "head")(x)
-    model = keras.Model([ids, previous], x if logits else ops.softmax(x), name="skrnn")
+    model = keras.Model([ids, previous], x if training else ops.softmax(x), name="skrnn")
     for name, variable in variables(model).items():
         variable.assign(weights[name])
     return model
@@ -172,10 +172,9 @@ def _decode(build: Builder, x: Any, target_mask: Any, memory: Any, mask: Any, ve
     starts = build.dense(spec.n_layers * spec.rnn_units, "tanh", "bridge")(vector)
     context: Any = None
     for level, start in enumerate(ops.split(starts, spec.n_layers, axis=1)):
-        cell = build.cell(f"decoder_{level}", sequences=True, states=False)
         states = [start, ops.zeros_like(start)] if spec.layer == "lstm" else [start]
         x = x if context is None else ops.concatenate([x, context], axis=-1)
-        x = cell(x, mask=target_mask, initial_state=states)
+        x, _ = build.run(f"decoder_{level}", x, target_mask, sequences=True, start=states)
         if context is None and spec.attention:
             context = Attention(spec.attention, dtype=FLOAT, name="attention")(x, memory, memory_mask=mask)
         elif context is None:
@@ -238,7 +237,7 @@ def train(
     label_smoothing : float
         See :class:`SmoothedCrossentropy`.
     """
-    model = network(spec, weights, seed=seed, logits=True)
+    model = network(spec, weights, seed=seed, training=True)
     compile_model(model, SmoothedCrossentropy(label_smoothing), optimizer, learning_rate)
     counts = lengths(pairs.sources) + lengths(pairs.targets)
     batches = _Batches(pairs, buckets(counts, batch_size, max_tokens), seed)

@@ -77,7 +77,7 @@ def keras_log_likelihoods(spec, weights, sequences):
 
     previous = pad(with_boundary(sequences, BOUNDARY, first=True))
     following = pad(with_boundary(sequences, BOUNDARY, first=False))
-    network = keras_half("network", wanted_by="a test").network(spec, weights, every_step=True)
+    network = keras_half("network", wanted_by="a test").network(spec, weights, training=True)
     if spec.head == "autoencoder":
         inputs = (pad(sequences), previous)
     else:
