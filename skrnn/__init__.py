@@ -9,6 +9,7 @@ from skrnn.classifier import RNNTextClassifier
 from skrnn.cooccurrence import train_vectors
 from skrnn.encoder import RNNTextEncoder
 from skrnn.regressor import RNNTextRegressor
+from skrnn.saving import load, save
 from skrnn.seq2seq import RNNTextSeq2Seq
 from skrnn.vectors import WordVectors
 
@@ -18,6 +19,8 @@ __all__ = [
     "RNNTextRegressor",
     "RNNTextSeq2Seq",
     "WordVectors",
+    "load",
+    "save",
     "train_vectors",
 ]
 __version__ = "0.1.0"
