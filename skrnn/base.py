@@ -23,6 +23,7 @@ from sklearn.utils.validation import _check_feature_names, check_is_fitted
 
 from skrnn.backend import keras_half
 from skrnn.batches import lengths, pad, truncate
+from skrnn.checkpoint import Checkpoint
 from skrnn.cooccurrence import cooccurrence_vectors
 from skrnn.forward import Forward
 from skrnn.monitor import Monitor, Validation
@@ -98,6 +99,7 @@ class BaseRNNText(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         "tol": [Interval(Real, 0, None, closed="left")],
         "warm_start": ["boolean"],
         "callbacks": [list, tuple, None],
+        "checkpoint": [str, os.PathLike, None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
         "n_jobs": [Integral, None],
@@ -294,6 +296,11 @@ class BaseRNNText(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     def _schedule(self, rng: np.random.Generator, monitor: Monitor) -> dict[str, Any]:
         """Return the arguments that every training has."""
+        if self.checkpoint is not None and self.random_state is None:
+            raise ValueError(
+                f"checkpoint of {type(self).__name__} needs a random_state: what is drawn anew each time "
+                "cannot be gone on with. Set random_state=0, say."
+            )
         return {
             "optimizer": self.optimizer,
             "learning_rate": self.learning_rate,
@@ -302,6 +309,7 @@ class BaseRNNText(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             "seed": int(rng.integers(2**31)),
             "callbacks": self.callbacks or (),
             "after_epoch": monitor,
+            "checkpoint": None if self.checkpoint is None else Checkpoint(self.checkpoint, monitor),
         }
 
     def _spec_for(self, head: Head, n_ids: int, n_outputs: int) -> Spec:

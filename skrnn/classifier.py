@@ -93,6 +93,7 @@ class RNNTextClassifier(ClassifierMixin, BaseRNNText):
         class_weight: Any = None,
         warm_start: bool = False,
         callbacks: Any = None,
+        checkpoint: Any = None,
         random_state: Any = None,
         verbose: int = 0,
         n_jobs: int | None = None,
@@ -135,6 +136,7 @@ class RNNTextClassifier(ClassifierMixin, BaseRNNText):
         self.class_weight = class_weight
         self.warm_start = warm_start
         self.callbacks = callbacks
+        self.checkpoint = checkpoint
         self.random_state = random_state
         self.verbose = verbose
         self.n_jobs = n_jobs

@@ -115,6 +115,11 @@ Weights of the classes in the loss, as in LogisticRegression.""",
 Whether `fit` goes on from the weights and the vocabulary of the last fit.""",
     "callbacks": """list of keras.callbacks.Callback or None
 Passed on to Keras.""",
+    "checkpoint": """path or None
+File that `fit` keeps its state in after each epoch. A fit that was broken off, even killed, goes on from
+there when it is begun again with the same data and parameters, and ends with the same bits as one that was
+not; a file of another fit is refused. In the end it is removed. It is for one fit at a time, which must have
+a random_state; what `callbacks` remember is not kept, and `partial_fit` does not use it.""",
     "random_state": """int, RandomState instance or None
 Seeds the weights, the order of the batches, dropout and the held-out split. The same int gives the
 same weights, bit for bit; no global random state is read or set.""",

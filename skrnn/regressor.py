@@ -86,6 +86,7 @@ class RNNTextRegressor(RegressorMixin, BaseRNNText):
         tol: float = 0.0,
         warm_start: bool = False,
         callbacks: Any = None,
+        checkpoint: Any = None,
         random_state: Any = None,
         verbose: int = 0,
         n_jobs: int | None = None,
@@ -127,6 +128,7 @@ class RNNTextRegressor(RegressorMixin, BaseRNNText):
         self.tol = tol
         self.warm_start = warm_start
         self.callbacks = callbacks
+        self.checkpoint = checkpoint
         self.random_state = random_state
         self.verbose = verbose
         self.n_jobs = n_jobs

@@ -136,6 +136,7 @@ class RNNTextSeq2Seq(BaseRNNText):
         tol: float = 0.0,
         warm_start: bool = False,
         callbacks: Any = None,
+        checkpoint: Any = None,
         random_state: Any = None,
         verbose: int = 0,
         n_jobs: int | None = None,
@@ -187,6 +188,7 @@ class RNNTextSeq2Seq(BaseRNNText):
         self.tol = tol
         self.warm_start = warm_start
         self.callbacks = callbacks
+        self.checkpoint = checkpoint
         self.random_state = random_state
         self.verbose = verbose
         self.n_jobs = n_jobs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -9,6 +10,7 @@ import keras
 import numpy as np
 
 from skrnn.batches import Bucket, add_noise, buckets, epoch, lengths, pad, take_rows, with_boundary
+from skrnn.checkpoint import Checkpoint, digest
 from skrnn.network import network, variables
 from skrnn.spec import TOKEN_HEADS, Spec, Weights
 from skrnn.tokens import BOUNDARY, PAD, UNKNOWN, Sequences
@@ -66,7 +68,11 @@ class Batches(keras.utils.PyDataset):
 
     def on_epoch_end(self) -> None:
         """Draw the batches of the next epoch."""
-        self.epoch += 1
+        self.go_to(self.epoch + 1)
+
+    def go_to(self, epoch: int) -> None:
+        """Draw the batches of an epoch."""
+        self.epoch = epoch
         self._draw()
 
 
@@ -188,6 +194,7 @@ def train(
     seed: int,
     callbacks: Sequence[Any],
     after_epoch: AfterEpoch,
+    checkpoint: Checkpoint | None = None,
 ) -> None:
     """Train a network; what comes of it goes to `after_epoch`.
 
@@ -216,10 +223,12 @@ def train(
     after_epoch : callable
         Called with the epoch, its mean loss and a function that returns the weights; returns whether to
         go on.
+    checkpoint : Checkpoint, default=None
+        Where the training is kept after each epoch, and goes on from.
     """
     model = trainable(spec, weights, seed, optimizer, learning_rate)
     batches = text_batches(spec, examples, batch_size, max_tokens, seed)
-    fit(model, batches, epochs, [*callbacks, EpochEnd(after_epoch, weights)])
+    fit(model, batches, epochs, [*callbacks, EpochEnd(after_epoch, weights)], checkpoint)
 
 
 def trainable(spec: Spec, weights: Weights, seed: int, optimizer: str, learning_rate: float) -> keras.Model:
@@ -238,10 +247,68 @@ def text_batches(spec: Spec, examples: Examples, batch_size: int, max_tokens: in
     return _Batches(spec, examples, buckets(lengths(examples.sequences), batch_size, max_tokens), seed)
 
 
-def fit(model: keras.Model, batches: Batches, epochs: int, callbacks: list[Any]) -> None:
-    """Run the epochs of a training."""
+class Keeper(keras.callbacks.Callback):
+    """Hands the state of a training to its checkpoint after each epoch."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        super().__init__()
+        self.checkpoint = checkpoint
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Write the checkpoint."""
+        arrays = [np.array(keras.ops.convert_to_numpy(v)) for v in everything(self.model)]
+        self.checkpoint.keep(epoch, arrays, stopped=self.model.stop_training)
+
+
+def everything(model: keras.Model) -> list[Any]:
+    """Return the variables that a training changes: weights, seeds of the dropout, state of the optimizer."""
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+    return [v for layer in model.layers for v in layer.variables] + model.optimizer.variables
+
+
+def identity(model: keras.Model, batches: Batches, epochs: int) -> dict[str, Any]:
+    """Return what a training depends on beside the network, for its checkpoint."""
+    backend = keras.backend.backend()
+    settings = model.optimizer.get_config() | {"name": ""}  # Keras counts the optimizers of a process in it
+    return {
+        "the texts, targets or weights": digest(batches.examples),
+        "batch_size": digest(batches.parts),
+        "random_state": str(batches.seed),
+        "the weights that are started from": digest([read(model)]),
+        "optimizer or learning_rate": digest([type(model.optimizer).__name__, settings]),
+        "label_smoothing": str(getattr(model.loss, "smoothing", 0.0)),
+        "epochs": str(epochs),
+        "the versions of Keras, its backend or NumPy": " ".join(
+            [keras.__version__, backend, getattr(sys.modules[backend], "__version__", ""), np.__version__]
+        ),
+    }
+
+
+def fit(
+    model: keras.Model,
+    batches: Batches,
+    epochs: int,
+    callbacks: list[Any],
+    checkpoint: Checkpoint | None = None,
+) -> None:
+    """Run the epochs of a training, those that its checkpoint has not seen."""
+    done = 0
+    if checkpoint is not None:
+        callbacks = [*callbacks, Keeper(checkpoint)]
+        state = checkpoint.begin(identity(model, batches, epochs))
+        if state is not None:
+            for variable, array in zip(everything(model), state["arrays"], strict=True):
+                variable.assign(array)
+            done = epochs if state["stopped"] else state["epoch"]
+            batches.go_to(done)
     try:
-        model.fit(batches, epochs=epochs, shuffle=False, verbose=0, callbacks=callbacks)
+        if done < epochs:
+            model.fit(
+                batches, epochs=epochs, initial_epoch=done, shuffle=False, verbose=0, callbacks=callbacks
+            )
+        if checkpoint is not None:
+            checkpoint.end()
     finally:  # TensorFlow keeps its generators for as long as the process lives, but not our texts
         del batches.examples, batches.batches
 

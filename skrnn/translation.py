@@ -10,6 +10,7 @@ import numpy as np
 from keras import ops
 
 from skrnn.batches import buckets, lengths, pad, take_rows, with_boundary
+from skrnn.checkpoint import Checkpoint
 from skrnn.network import FLOAT, Builder, variables
 from skrnn.spec import Spec, Weights
 from skrnn.tokens import BOUNDARY, PAD, Sequences
@@ -225,12 +226,14 @@ def train(
     seed: int,
     callbacks: Sequence[Any],
     after_epoch: AfterEpoch,
+    checkpoint: Checkpoint | None = None,
 ) -> None:
     """Train a "seq2seq" network with the true ids before each (teacher forcing).
 
     Parameters
     ----------
-    spec, weights, optimizer, learning_rate, epochs, batch_size, max_tokens, seed, callbacks, after_epoch
+    spec, weights, optimizer, learning_rate, epochs, batch_size, max_tokens, seed, callbacks, after_epoch, \
+checkpoint
         As of :func:`skrnn.training.train`.
     pairs : Pairs
         What to learn.
@@ -241,7 +244,7 @@ def train(
     compile_model(model, SmoothedCrossentropy(label_smoothing), optimizer, learning_rate)
     counts = lengths(pairs.sources) + lengths(pairs.targets)
     batches = _Batches(pairs, buckets(counts, batch_size, max_tokens), seed)
-    fit(model, batches, epochs, [*callbacks, EpochEnd(after_epoch, weights)])
+    fit(model, batches, epochs, [*callbacks, EpochEnd(after_epoch, weights)], checkpoint)
 
 
 def model(spec: Spec, weights: Weights, optimizer: str, learning_rate: float) -> keras.Model:
