@@ -1,14 +1,14 @@
 """Learning without labels: what an autoencoder restores, how a language model predicts, what both bring.
 
     python benchmarks/bench_objectives.py DATA autoencoder [--set rnn_units=256 ...]
-    python benchmarks/bench_objectives.py DATA language_model [--rows 4000] [--epochs 5]
+    python benchmarks/bench_objectives.py DATA language_model [--rows 6920] [--epochs 5]
     python benchmarks/bench_objectives.py DATA pretraining [--labels 500] [--rows 10000] [--epochs 2]
     python benchmarks/bench_objectives.py DATA random
 
 DATA is a folder with ``multi30k_tok``, ``imdb`` (``train``, ``test``, ``unsup``), ``trec`` and ``sst2``, each
 of tab-separated files. ``autoencoder`` restores the English sentences of at most 12 tokens in multi30k's dev
 split; it learns from the pieces of at most 12 tokens of the training sentences. ``language_model`` trains on
-reviews of imdb/unsup, and measures the perplexity on a held-out tenth beside a plain Keras LSTM of the same
+the sentences of sst2, and measures the perplexity on a held-out tenth beside a plain Keras LSTM of the same
 size, vocabulary, dropout and number of epochs, that is trained on the same ids, padded to one length.
 ``pretraining`` classifies imdb from few labels: TF-IDF + LR, from scratch, and from encoders that read
 unlabelled reviews first. ``random`` is LR over an untrained encoder (Wieting & Kiela 2019).
@@ -90,7 +90,7 @@ def autoencoder(data, options, parameters):
 
 def language_model(data, options, parameters):
     """Compare perplexities with those of a plain Keras LSTM."""
-    texts = read(data / "imdb", "unsup")["text"].sample(options.rows or 4000, random_state=0)
+    texts = read(data / "sst2", "train")["text"].sample(options.rows or 6920, random_state=0)
     train, test = train_test_split(texts.tolist(), test_size=0.1, random_state=0)
     epochs = options.epochs or 5
     defaults = {

@@ -140,3 +140,16 @@ def test_plot_translation_of_a_file(run_example, tmp_path):
     path = tmp_path / "pairs.tsv"
     path.write_text("".join(f"word {i}\twort {i}\n" for i in range(40)), "utf-8")
     assert "of 4 new texts" in run_example("plot_translation.py", path)
+
+
+@pytest.mark.filterwarnings("ignore:FigureCanvasAgg is non-interactive")
+@pytest.mark.parametrize("sizes", [(60, 120), pytest.param((), marks=pytest.mark.slow)])
+def test_plot_pretraining(run_example, sizes):
+    pytest.importorskip("matplotlib")
+    output = run_example("plot_pretraining.py", *sizes)
+    (restored,) = re.findall(r"(\d\.\d+) of the new sentences are restored", output)
+    assert float(restored) > (0.9 if not sizes else 0.2)
+    curves = accuracies(output)
+    assert len(curves) == 4 * (1 if sizes else 4)
+    if not sizes:
+        assert curves[7] > curves[5]  # 200 labels: from counted neighbours, from scratch

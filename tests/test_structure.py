@@ -102,6 +102,11 @@ def test_unpickling_and_predicting_load_no_backend(cls, tmp_path):
     assert run(code) == "[]"
 
 
+def test_random_networks_are_fitted_without_a_backend():
+    code = f"import skrnn; skrnn.RNNTextEncoder(objective='random').fit_transform({TEXTS}); {LOADED}"
+    assert run(code) == "[]"
+
+
 def test_fitting_loads_the_backend():
     """The two tests above could not fail if the names were never in sys.modules."""
     code = f"import skrnn; skrnn.RNNTextClassifier(rnn_units=2, epochs=1).fit({TEXTS}, {LABELS}); {LOADED}"
