@@ -106,7 +106,7 @@ right.legend()
 # ------------
 # Sentences from the docstrings of installed packages, labelled by package. An encoder first reads all of
 # them, without their labels; then some of the labels are learned, from there and from scratch. The language
-# model is trained; the "random" encoder is not: all it has got from the texts is which words stand near which.
+# model is trained; the "random" encoder is not: it has got which words stand near which.
 X, y = load_docstrings(packages=["numpy", "pandas", "sklearn", "scipy"], return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(
     X, y, train_size=min(n_docstrings, len(X) * 4 // 5), test_size=min(n_docstrings // 4, len(X) // 5),
