@@ -102,7 +102,11 @@ class BaseRNNText(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         "checkpoint": [str, os.PathLike, None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
-        "n_jobs": [Integral, None],
+        "n_jobs": [
+            Interval(Integral, 1, None, closed="left"),
+            Interval(Integral, None, -1, closed="right"),
+            None,
+        ],
     }
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -145,13 +149,14 @@ class BaseRNNText(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         if head == "none":
             monitor.weights = weights
             return fitted_attributes(tokens, spec, cap, self.truncation, monitor)
+        schedule = self._schedule(rng, monitor)
         training = keras_half("training", wanted_by=f"{type(self).__name__}.fit")
         training.train(
             spec,
             weights,
             training.Examples(sequences, train.targets, train.weights),
             max_tokens=MAX_TOKENS_DECODED if head in TOKEN_HEADS else MAX_TOKENS,
-            **self._schedule(rng, monitor),
+            **schedule,
         )
         return fitted_attributes(tokens, spec, cap, self.truncation, monitor)
 
@@ -301,6 +306,12 @@ class BaseRNNText(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
                 f"checkpoint of {type(self).__name__} needs a random_state: what is drawn anew each time "
                 "cannot be gone on with. Set random_state=0, say."
             )
+        for callback in self.callbacks or ():
+            if not hasattr(callback, "set_model"):
+                raise TypeError(
+                    f"callbacks of {type(self).__name__} must be keras.callbacks.Callback instances. Got "
+                    f"{callback!r}."
+                )
         return {
             "optimizer": self.optimizer,
             "learning_rate": self.learning_rate,
@@ -350,6 +361,11 @@ class BaseRNNText(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
                 f"got {n}. Set early_stopping=False."
             )
         n_held = max(1, round(n * self.validation_fraction))
+        if n_held == n:
+            raise ValueError(
+                f"validation_fraction of {type(self).__name__} leaves nothing to learn from: "
+                f"{self.validation_fraction} of {n} texts."
+            )
         if strata is not None:
             classes, counts = np.unique(strata, return_counts=True)
             if counts.min() < 2 or n_held < len(classes) or n - n_held < len(classes):

@@ -60,7 +60,7 @@ class Checkpoint:
             "the network": repr(monitor.spec),
             "the estimator": monitor.owner,
         }
-        if not self.path.parent.is_dir():
+        if self.path.is_dir() or not self.path.parent.is_dir():
             raise FileNotFoundError(
                 f"checkpoint of {monitor.owner} must be a file in a folder that exists. Got {self.path}."
             )

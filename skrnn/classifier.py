@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -194,6 +195,8 @@ class RNNTextClassifier(ClassifierMixin, BaseRNNText):
             return Labelled(texts, codes, self._weigh(weights, y))
 
         train = labelled(texts, y, sample_weight, "y")
+        if not train.weights.any():
+            raise ValueError(f"class_weight of {owner} gives every text a weight of 0.")
         given = None
         if X_val is not None:
             given = labelled(self._read(X_val, reset=True), y_val, sample_weight_val, "y_val")
@@ -279,6 +282,13 @@ class RNNTextClassifier(ClassifierMixin, BaseRNNText):
     def _weigh(self, weights: np.ndarray, y: Any) -> np.ndarray:
         if self.class_weight is None:
             return weights
+        if isinstance(self.class_weight, dict):
+            for label, weight in self.class_weight.items():
+                if not isinstance(weight, Real) or not 0 <= float(weight) < np.inf:
+                    raise ValueError(
+                        f"class_weight of {type(self).__name__} must be finite numbers >= 0. Got {weight!r} "
+                        f"for class {label!r}."
+                    )
         return weights * compute_sample_weight(self.class_weight, y).astype(np.float32)
 
     def decision_function(self, X: Any) -> np.ndarray:

@@ -274,6 +274,7 @@ class RNNTextSeq2Seq(BaseRNNText):
         sources = truncate(sources, cap, self.truncation)
         targets = truncate(targets, target_cap, "end")
         monitor = self._monitor(spec, validation, len(sources.ids) + len(targets.ids))
+        schedule = self._schedule(rng, monitor)
         training = keras_half("translation", wanted_by="RNNTextSeq2Seq.fit")
         training.train(
             spec,
@@ -281,7 +282,7 @@ class RNNTextSeq2Seq(BaseRNNText):
             training.Pairs(sources, targets, train.weights),
             label_smoothing=float(self.label_smoothing),
             max_tokens=MAX_TOKENS,
-            **self._schedule(rng, monitor),
+            **schedule,
         )
         return {
             **fitted_attributes(tokens, spec, cap, self.truncation, monitor),

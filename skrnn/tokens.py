@@ -231,18 +231,25 @@ class Tokens:
         return preprocess
 
     def _prepared(self, texts: list[str]) -> list[str]:
-        return [text if text.isascii() else _valid(text) for text in map(self._preprocess, texts)]
+        prepared: list[Any] = list(map(self._preprocess, texts))
+        for text in prepared:
+            if not isinstance(text, str):
+                name = "strip_accents" if self.settings["preprocessor"] is None else "preprocessor"
+                raise TypeError(
+                    f"The {name} function must return a str. Got {text!r} of {type(text).__name__}."
+                )
+        return [text if text.isascii() else _valid(text) for text in prepared]
 
     def _split(self, texts: list[str]) -> _Rows:
         """Return the tokens of texts."""
         analyzer, tokenizer = self.settings["analyzer"], self.settings["tokenizer"]
         if callable(analyzer):
-            return _checked([list(analyzer(text)) for text in texts], "analyzer")
+            return _checked(map(analyzer, texts), "analyzer")
         prepared = self._prepared(texts)
         if analyzer == "char":
             return _chars([_SPACES.sub(" ", text) for text in prepared])
         if tokenizer is not None:
-            return _checked([list(tokenizer(text)) for text in prepared], "tokenizer")
+            return _checked(map(tokenizer, prepared), "tokenizer")
         find = self._pattern.findall
         if self._portable and not _forked and sum(map(len, prepared)) >= _LEAST_FOR_POLARS:
             return _split_by_polars(prepared, self.settings["token_pattern"], find)
@@ -250,10 +257,15 @@ class Tokens:
 
     @cached_property
     def _pattern(self) -> re.Pattern:
-        pattern = re.compile(self.settings["token_pattern"])
+        wanted = self.settings["token_pattern"]
+        try:
+            pattern = re.compile(wanted)
+        except re.error as error:
+            raise ValueError(f"token_pattern is no regular expression: {error}. Got {wanted!r}.") from error
         if pattern.groups > 1:
             raise ValueError(
-                "More than 1 capturing group in token pattern. Only a single group should be captured."
+                "token_pattern may have one capturing group, which then is the token. Got More than 1 "
+                f"capturing group: {wanted!r}."
             )
         return pattern
 
@@ -340,7 +352,15 @@ def _flat(lists: list[list[str]]) -> _Rows:
     return _Rows(list(chain.from_iterable(lists)), counts)
 
 
-def _checked(lists: list[list], name: str) -> _Rows:
+def _checked(found: Iterable[Any], name: str) -> _Rows:
+    """Return what a function of the user's has found in each text."""
+    lists = []
+    for tokens in found:
+        if isinstance(tokens, str) or not isinstance(tokens, Iterable):
+            raise TypeError(
+                f"The {name} function must return a list of str. Got {tokens!r} of {type(tokens).__name__}."
+            )
+        lists.append(list(tokens))
     rows = _flat(lists)
     for token in rows.flat:
         if not isinstance(token, str):
@@ -442,6 +462,8 @@ def _document_counts(rows: _Rows) -> Counter[str]:
 def _given_terms(vocabulary: Iterable[str] | Mapping[str, int]) -> list[str]:
     """Return the terms of a given vocabulary in the order of their ids."""
     if isinstance(vocabulary, Mapping):
+        if not all(isinstance(index, Integral) for index in vocabulary.values()):
+            raise TypeError("vocabulary must give each term an int, or be a list of terms.")
         terms = sorted(vocabulary, key=lambda term: vocabulary[term])
         if len(set(vocabulary.values())) < len(terms):
             raise ValueError("vocabulary must give each term an index of its own; some are repeated.")
@@ -449,10 +471,10 @@ def _given_terms(vocabulary: Iterable[str] | Mapping[str, int]) -> list[str]:
         terms = sorted(vocabulary) if isinstance(vocabulary, Set) else list(vocabulary)
     if not terms:
         raise ValueError("vocabulary must have a term or more. Got an empty vocabulary.")
-    twice = [term for term, n in Counter(terms).items() if n > 1]
-    if twice:
-        raise ValueError(f"vocabulary must not repeat a term. Got a Duplicate term: {twice[0]!r}.")
     wrong = [term for term in terms if not isinstance(term, str)]
     if wrong:
         raise TypeError(f"vocabulary must hold terms as str. Got {wrong[0]!r} of {type(wrong[0]).__name__}.")
+    twice = [term for term, n in Counter(terms).items() if n > 1]
+    if twice:
+        raise ValueError(f"vocabulary must not repeat a term. Got a Duplicate term: {twice[0]!r}.")
     return [str(term) for term in terms]

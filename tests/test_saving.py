@@ -9,9 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import skops.io
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 import skrnn
 from skrnn import load, save
@@ -243,3 +245,13 @@ def test_damaged_files_do_nothing(tmp_path, encoder):
 @pytest.mark.slow
 def test_10000_damaged_files_do_nothing(tmp_path, fitted):
     fuzz(fitted, tmp_path, 10_000 if "Seq2Seq" in repr(fitted) else 1000)
+
+
+def test_skops_lists_our_own_classes_alone(fitted):
+    """A whole Pipeline is for skops, whose list of what is not trusted must be short enough to read."""
+    pipeline = make_pipeline(FunctionTransformer(), fitted)
+    data = skops.io.dumps(pipeline)
+    untrusted = skops.io.get_untrusted_types(data=data)
+    assert untrusted and all(name.startswith("skrnn.") for name in untrusted)
+    loaded = skops.io.loads(data, trusted=untrusted)
+    np.testing.assert_array_equal(loaded[-1].transform(TEXTS), fitted.transform(TEXTS))
