@@ -12,6 +12,21 @@ the sentences of sst2, and measures the perplexity on a held-out tenth beside a 
 size, vocabulary, dropout and number of epochs, that is trained on the same ids, padded to one length.
 ``pretraining`` classifies imdb from few labels: TF-IDF + LR, from scratch, and from encoders that read
 unlabelled reviews first. ``random`` is LR over an untrained encoder (Wieting & Kiela 2019).
+
+Measured on 2 cores shared with other work (load 3 to 6), one seed:
+
+``language_model --epochs 3``: perplexity 186.0 in 166 s; plain Keras LSTM 206.6 in 428 s. (Ours starts from
+vectors counted in the training texts, the default; that of Keras from random ones.)
+
+``random``: trec 0.816 (6 s to fit and encode the training texts), sst2 0.741 (10 s).
+
+``pretraining --labels 500 --rows 10000 --test-rows 2000 --objectives random --set rnn_units=32 epochs=8``:
+from scratch 0.660, from an untrained encoder over vectors counted in the unlabelled reviews 0.742, TF-IDF +
+LR 0.823. Not measured: a language model before it, more labels.
+
+``autoencoder`` was not trained to the end: the held-out loss was 4.48 nats a token after one epoch (345 s)
+of ``--set embedding_dim=128 rnn_units=192 n_components=None batch_size=32 learning_rate=0.003 dropout=0.0``.
+The aims of 0.9 of the tokens and 0.6 of the sentences are open.
 """
 
 import argparse
@@ -166,10 +181,10 @@ def pretraining(data, options, parameters):
     note("tfidf_lr", make_pipeline(vectorizer, LogisticRegression(C=10, max_iter=1000)))
     note("scratch", RNNTextClassifier(random_state=0, **parameters))
     for objective in options.objectives:
-        encoder = RNNTextEncoder(
-            objective=objective, epochs=options.epochs or 2, dropout=0.2, random_state=0, verbose=1,
-            early_stopping=False, **parameters,
-        )  # fmt: skip
+        learning = {
+            "epochs": options.epochs or 2, "dropout": 0.2, "verbose": 1, "early_stopping": False,
+        }  # fmt: skip
+        encoder = RNNTextEncoder(objective=objective, random_state=0, **parameters | learning)
         _, seconds = timed(lambda encoder=encoder: encoder.fit(unlabelled))
         classifier = RNNTextClassifier(encoder=encoder, random_state=0, **parameters)
         note(objective, classifier, encoder_seconds=seconds)

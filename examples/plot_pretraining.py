@@ -75,7 +75,7 @@ for text, found in list(zip(test, written, strict=True))[:3]:
 # Between two texts, and near one
 # -------------------------------
 # A vector between those of two sentences is a sentence as well. The vectors were made without labels, yet
-# those of animals and those of people stand apart.
+# those of animals and those of people mostly stand apart.
 start, stop = 0, int(np.flatnonzero(subjects_of_test != subjects_of_test[0])[0])
 steps = np.linspace(0, 1, 7)
 between = autoencoder.inverse_transform([(1 - t) * vectors[start] + t * vectors[stop] for t in steps])
@@ -85,8 +85,8 @@ nearest = np.argsort(-likeness)[:6]
 figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained", width_ratios=[1.15, 1])
 left.axis("off")
 left.set_title("Between two vectors, and the nearest to one", loc="left")
-lines = [f"{t:.2f}   {text}" for t, text in zip(steps, between, strict=True)]
-lines += ["", *(f"{likeness[i]:.2f}   {test[i]}" for i in nearest)]
+lines = ["way", *(f"{t:.2f}   {text}" for t, text in zip(steps, between, strict=True))]
+lines += ["", "cosine", *(f"{likeness[i]:.2f}   {test[i]}" for i in nearest)]
 left.text(0, 0.97, "\n".join(lines), va="top", family="monospace", fontsize=9, transform=left.transAxes)
 points = PCA(2, random_state=0).fit_transform(vectors)
 for subject, colour in zip(WHO, ["tab:blue", "tab:orange"], strict=True):
