@@ -12,6 +12,8 @@ import numpy as np
 from skrnn.files import read, write
 from skrnn.monitor import Monitor
 
+_KEPT = ("history", "weights", "best_epoch", "_least", "_waited")  # of a Monitor
+
 
 class Checkpoint:
     """The file of one training: read before it, written after each epoch, removed after the last.
@@ -74,15 +76,14 @@ class Checkpoint:
                 f"checkpoint of {monitor.owner}: {self.path} is that of another fit, which differs in "
                 f"{', '.join(other)}. Fit with what it was begun with, or delete it, or name another file."
             )
-        vars(monitor).update(state["monitor"])
+        for name in _KEPT:
+            setattr(monitor, name, state["monitor"][name])
         return state
 
     def keep(self, epoch: int, arrays: list[np.ndarray], *, stopped: bool) -> None:
         """Write the state after an epoch, counted from 0; the last one is replaced at once or stays."""
         monitor = self.monitor
-        state = {
-            name: vars(monitor)[name] for name in ("history", "weights", "best_epoch", "_least", "_waited")
-        }
+        state = {name: vars(monitor)[name] for name in _KEPT}
         state["_least"] = float(state["_least"])
         write(
             self.path,
