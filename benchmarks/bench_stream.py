@@ -10,8 +10,8 @@ seconds for each million tokens: one process for one length, since memory that w
 
 Measured on 2 cores shared with other work (load 3 to 6):
 
-``chunks --n 20``: the first chunk 15.2 s, the import of TensorFlow included, later ones 0.7 to 1.4 s; 796 MB
-after the second, 805 MB after the twentieth, 0.5 MB a chunk.
+``chunks --n 20``: the first chunk 7.5 s, the import of TensorFlow included, later ones 0.6 to 0.8 s; 796 MB
+after the second, 806 MB after the twentieth, 0.6 MB a chunk.
 
 ``length``, gradients through all steps: 400 tokens (256 texts, batches of 32) 236 MB, 98 s a million tokens;
 2,000 tokens (128 texts, in batches of 16, since a batch has at most 32,768 ids) 447 MB, 101 s. In batches of
