@@ -76,10 +76,7 @@ for text, value in model.predict_n_best(X[n_train : n_train + 1], n_best=3)[0]:
 # write the year the decoder looks at the end of the source, then at the month, then at the day.
 import matplotlib.pyplot as plt
 
-((read, wrote, weights),) = model.attend(X[n_train : n_train + 1])
-figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
-axes.imshow(weights, cmap="Greys", vmin=0, vmax=1, aspect="auto")
-axes.set_xticks(range(len(read)), read)
-axes.set_yticks(range(len(wrote) + 1), [*wrote, "end"])
-axes.set(xlabel="read", ylabel="written")
+from skrnn.displays import AttentionDisplay
+
+AttentionDisplay.from_estimator(model, X[n_train])
 plt.show()

@@ -83,6 +83,7 @@ class BaseRNNText(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         "rnn_units": [Interval(Integral, 1, None, closed="left")],
         "rnn_activation": [StrOptions(set(ACTIVATIONS))],
         "n_layers": [Interval(Integral, 1, None, closed="left")],
+        "n_heads": [Interval(Integral, 1, None, closed="left")],
         "bidirectional": ["boolean"],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "recurrent_dropout": [Interval(Real, 0, 1, closed="left")],
@@ -215,7 +216,15 @@ class BaseRNNText(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
                 weights["embedding/embeddings"][known] = vectors[known]
             return tokens, sequences, spec, weights
         tokens = before._tokens
-        same = ("embedding_dim", "layer", "rnn_units", "rnn_activation", "n_layers", "bidirectional")
+        same = (
+            "embedding_dim",
+            "layer",
+            "rnn_units",
+            "rnn_activation",
+            "n_layers",
+            "n_heads",
+            "bidirectional",
+        )
         spec = replace(
             self._spec_for(head, tokens.n_ids, n_outputs),
             **{name: getattr(before._spec, name) for name in same},
@@ -324,6 +333,11 @@ class BaseRNNText(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         }
 
     def _spec_for(self, head: Head, n_ids: int, n_outputs: int) -> Spec:
+        if self.layer == "self_attention" and self.rnn_units % self.n_heads:
+            raise ValueError(
+                f"The rnn_units parameter of {type(self).__name__} must be a multiple of "
+                f"n_heads={self.n_heads} with layer='self_attention'. Got {self.rnn_units} instead."
+            )
         return Spec(
             n_ids=n_ids,
             embedding_dim=self.embedding_dim,
@@ -341,6 +355,7 @@ class BaseRNNText(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             recurrent_dropout=float(self.recurrent_dropout),
             noise=float(getattr(self, "noise", 0.0)),
             frozen=self._frozen(),
+            n_heads=self.n_heads,
         )
 
     def _hold_out(

@@ -41,17 +41,17 @@ class Cell:
     """
 
     def __init__(self, spec: Spec, weights: Weights, name: str) -> None:
-        self.units, self.n_gates = spec.rnn_units, N_GATES[spec.layer]
+        self.units, self.n_gates = spec.rnn_units, N_GATES[spec.cell]
         self.activate = ACTIVATE[spec.rnn_activation]
-        self.n_states = 2 if spec.layer == "lstm" else 1
+        self.n_states = 2 if spec.cell == "lstm" else 1
         kernel, recurrent, bias = (
             np.array(weights[f"{name}/{part}"]) for part in ("kernel", "recurrent_kernel", "bias")
         )
-        u, self.step = self.units, getattr(self, f"_{spec.layer}")
-        if spec.layer == "lstm":  # gates i, f, c, o become i, f, o, c: the sigmoids side by side
+        u, self.step = self.units, getattr(self, f"_{spec.cell}")
+        if spec.cell == "lstm":  # gates i, f, c, o become i, f, o, c: the sigmoids side by side
             order = np.r_[0 : 2 * u, 3 * u : 4 * u, 2 * u : 3 * u]
             kernel, recurrent, bias = (a[..., order] for a in (kernel, recurrent, bias))
-        if spec.layer == "gru":  # the recurrent bias of z and r adds up; that of h is inside the gate
+        if spec.cell == "gru":  # the recurrent bias of z and r adds up; that of h is inside the gate
             self.recurrent_bias = bias[1, 2 * u :]
             bias = np.concatenate([bias[0, : 2 * u] + bias[1, : 2 * u], bias[0, 2 * u :]])
         for array in (kernel, recurrent, bias):

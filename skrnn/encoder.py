@@ -112,6 +112,7 @@ class RNNTextEncoder(BaseRNNText):
         rnn_units: int = 64,
         rnn_activation: str = "tanh",
         n_layers: int = 1,
+        n_heads: int = 4,
         bidirectional: bool = True,
         dropout: float = 0.5,
         recurrent_dropout: float = 0.0,
@@ -154,6 +155,7 @@ class RNNTextEncoder(BaseRNNText):
         self.rnn_units = rnn_units
         self.rnn_activation = rnn_activation
         self.n_layers = n_layers
+        self.n_heads = n_heads
         self.bidirectional = bidirectional
         self.dropout = dropout
         self.recurrent_dropout = recurrent_dropout
@@ -300,6 +302,11 @@ class RNNTextEncoder(BaseRNNText):
             raise ValueError(
                 "objective='supervised' of RNNTextEncoder requires y to be passed, but the target y is "
                 "None. Give targets, or choose objective='autoencoder'."
+            )
+        if objective == "language_model" and self.bidirectional and self.layer == "self_attention":
+            raise ValueError(
+                "objective='language_model' of RNNTextEncoder cannot look ahead: with layer='self_attention' "
+                "each token would see what it is to predict. Set bidirectional=False."
             )
         if objective == "language_model" and self.bidirectional and self.n_layers > 1:
             raise ValueError(

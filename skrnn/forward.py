@@ -6,15 +6,16 @@ the folded table ``embedding @ kernel + bias``, one product with the recurrent k
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from threading import Lock
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
+from skrnn.attention import SelfAttention
 from skrnn.batches import Packed, lengths, pack, serving_batches, take_rows, with_boundary
 from skrnn.cells import ACTIVATE, Cell, Collect, run_cell
 from skrnn.heads import log_softmax
@@ -49,9 +50,10 @@ class Forward:
 
     def __init__(self, spec: Spec, weights: Weights) -> None:
         self.spec, self.weights = spec, weights
+        self.attention = SelfAttention(spec, weights) if spec.layer == "self_attention" else None
         self.levels = [
             [Cell(spec, weights, f"{direction}_{level}") for direction in spec.directions]
-            for level in range(spec.n_layers)
+            for level in range(0 if self.attention else spec.n_layers)
         ]
         self.decoder = Cell(spec, weights, "decoder") if spec.head == "autoencoder" else None
         self._tables: list[np.ndarray] | None = None
@@ -146,14 +148,18 @@ class Forward:
         inputs = with_boundary(sequences, BOUNDARY, first=True)
         targets = with_boundary(sequences, BOUNDARY, first=False)
         extra = None if self.decoder is None else self._vector_inputs(self.encode(sequences, n_jobs))
-        first, *above = self._predicting
-        (table,), known = self._look_up(inputs, [first])
+        cells = self._predicting
+        reading = self.attention if self.attention and self.decoder is None else cells[0]
+        (table,), known = self._look_up(inputs, [reading])
         out = np.empty(len(sequences.offsets) - 1)
 
         def work(rows: np.ndarray) -> None:
             packed = pack(take_rows(known, rows))
-            h = self._run(first, table, packed, packed.ids, None if extra is None else extra[rows])
-            for cell in above:
+            if isinstance(reading, Cell):
+                h = self._run(reading, table, packed, packed.ids, None if extra is None else extra[rows])
+            else:
+                h = self._attended(reading, packed, table).sequence
+            for cell in cells[1:]:
                 h = self._run(cell, cell.inputs(h), packed, np.arange(len(h)))
             goal = take_rows(targets, rows).ids
             out[rows] = np.add.reduceat(
@@ -196,6 +202,8 @@ class Forward:
             The last ids (n,) and the states to log-probabilities (n, n_ids) and the next states.
         states : list of ndarray, first axis n_rows
         """
+        if self.attention and self.decoder is None:
+            return partial(self._attentive_step, self.attention), self.attention.start(n_rows)
         cells = self._predicting
         table = cells[0].inputs(self.weights["embedding/embeddings"])
         states = [state for cell in cells for state in cell.start(n_rows)]
@@ -212,6 +220,12 @@ class Forward:
 
         return step, states
 
+    def _attentive_step(
+        self, attention: SelfAttention, ids: np.ndarray, states: list[np.ndarray]
+    ) -> tuple[np.ndarray, list[np.ndarray]]:
+        h, states = attention.step(attention.inputs(self.weights["embedding/embeddings"][ids]), states)
+        return log_softmax(self.outputs(h)), states
+
     def _token_log_likelihood(self, h: np.ndarray, ids: np.ndarray) -> np.ndarray:
         """Return log softmax(head(h))[ids], (n, w), (n,) -> (n,), in chunks of bounded memory."""
         out = np.empty(len(ids))
@@ -224,7 +238,7 @@ class Forward:
         return out
 
     def _look_up(
-        self, sequences: Sequences, cells: list[Cell] | None = None
+        self, sequences: Sequences, cells: Sequence[Cell | SelfAttention] | None = None
     ) -> tuple[list[np.ndarray], Sequences]:
         """Return the folded input tables of cells and the sequences as rows of them.
 
@@ -233,7 +247,7 @@ class Forward:
         """
         embeddings = self.weights["embedding/embeddings"]
         if cells is None:
-            cells = self.levels[0]
+            cells = [self.attention] if self.attention else self.levels[0]
             self._tokens_seen += len(sequences.ids)
             if self._tables is None and self._tokens_seen >= len(embeddings):
                 self._tables = [cell.inputs(embeddings) for cell in cells]
@@ -273,7 +287,9 @@ class Forward:
     def _stack(
         self, packed: Packed, tables: list[np.ndarray], pooling: str = "attention", *, sequence: bool = False
     ) -> _Run:
-        """Run all recurrent layers over a packed batch, keeping of the top one what `pooling` needs."""
+        """Run all layers over a packed batch, keeping of the top one what `pooling` needs."""
+        if self.attention:
+            return self._attended(self.attention, packed, tables[0])
         ids = packed.ids
         for level, cells in enumerate(self.levels):
             top = level == len(self.levels) - 1
@@ -285,6 +301,15 @@ class Forward:
             if not top:
                 tables = [cell.inputs(run.sequence) for cell in self.levels[level + 1]]
                 ids = np.arange(len(ids))
+        return run
+
+    def _attended(self, attention: SelfAttention, packed: Packed, table: np.ndarray) -> _Run:
+        """Return what `_stack` does, of self-attention."""
+        h = attention.states(_row_major(table[packed.ids], packed), packed.offsets)
+        run = _Run(packed, self.spec, "last")
+        starts = packed.offsets[:-1]
+        run.last, run.sequence = h[packed.offsets[1:] - 1], h[packed.row_major]
+        run.total, run.peak = np.add.reduceat(h, starts), np.maximum.reduceat(h, starts)
         return run
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from skrnn.spec import Spec, Weights
+from skrnn.blocks import Block, Last, Positions
+from skrnn.spec import EPSILON, Spec, Weights
 from skrnn.tokens import PAD
 
 _RECURRENT = {
@@ -109,7 +110,7 @@ class Builder:
     ) -> tuple[Any, Any]:
         """Return the states of one direction, (b, t, u) or None, and the last ones, (b, u)."""
         reverse = name.startswith("backward")
-        cell = _RECURRENT[self.spec.layer](
+        cell = _RECURRENT[self.spec.cell](
             self.spec.rnn_units,
             activation=self.spec.rnn_activation,
             recurrent_dropout=self.spec.recurrent_dropout,
@@ -136,10 +137,31 @@ class Builder:
 
     def stack(self, x: Any, mask: Any, *, sequences: bool) -> tuple[Any, Any]:
         """Return the states of the top layer, (b, t, w) or None, and the last ones, (b, w)."""
+        if self.spec.layer == "self_attention":
+            return self.attend(x, mask)
         for level in range(self.spec.n_layers):
             needed = sequences or level < self.spec.n_layers - 1
             x, last = self.both(level, x, mask, sequences=needed)
         return x, last
+
+    def attend(self, x: Any, mask: Any) -> tuple[Any, Any]:
+        """Return the states of self-attention, (b, t, w), and those of the last tokens, (b, w)."""
+        spec = self.spec
+        own = {"trainable": spec.frozen != "encoder", "dtype": FLOAT}
+        x = Positions(spec.rnn_units, name="positions", **own)(x, mask=mask)
+        for level in range(spec.n_layers):
+            block = Block(
+                spec.n_heads,
+                not spec.bidirectional,
+                spec.rnn_activation,
+                spec.recurrent_dropout,
+                self.next_seed() if spec.recurrent_dropout else 0,
+                name=f"block_{level}",
+                **own,
+            )
+            x = block(x, mask=mask)
+        x = keras.layers.LayerNormalization(epsilon=EPSILON, name="norm", **own)(x)
+        return x, Last(dtype=FLOAT, name="last")(x, mask=mask)
 
     def encoder(self, x: Any, mask: Any) -> Any:
         """Return the vector of stage 4, (b, n_components)."""

@@ -51,22 +51,27 @@ given vectors, whose width then is that of the embedding.""",
 Whether training changes the embedding.""",
     "embedding_dim": """int
 Width of the embedding.""",
-    "layer": """{"simple_rnn", "gru", "lstm"}
-The recurrent cell.""",
+    "layer": """{"simple_rnn", "gru", "lstm", "self_attention"}
+The recurrent cell, or in its place self-attention (Vaswani et al. 2017): layer normalisation before heads and
+a feed-forward network of 4 times the width, positions as sines and cosines. A GRU then writes texts.""",
     "rnn_units": """int
-Units of the cell, per direction.""",
+Units of the cell, per direction; the width of the states of self-attention.""",
     "rnn_activation": """{"tanh", "relu", "sigmoid", "linear"}
-The f of ``h_t = f(W x_t + U h_{t-1} + b)``.""",
+The f of ``h_t = f(W x_t + U h_{t-1} + b)``; of self-attention that of the feed-forward network.""",
     "n_layers": """int
-Recurrent layers, each reading the states of the one below.""",
+Layers, each reading the states of the one below.""",
+    "n_heads": """int
+Heads of self-attention, of which `rnn_units` is a multiple; not used by the recurrent cells.""",
     "bidirectional": """bool
-Whether a second cell reads from the end.""",
+Whether a second cell reads from the end; of self-attention, whether a token sees also those after it.""",
     "dropout": """float in [0, 1)
 Share of the embedding's and of the vector's values that are zeroed in training.""",
     "recurrent_dropout": """float in [0, 1)
-Share of the state's values that are zeroed in training, inside the cell.""",
+Share of the state's values that are zeroed in training, inside the cell; of self-attention, of the values
+that are added to a state.""",
     "pooling": """{"last", "mean", "max", "attention", "concat"}
-How the states become one vector; "concat" is last, mean and max side by side.""",
+How the states become one vector: "last" is that of the last token, with a second cell beside that of the
+first one, which this cell read last; "concat" is last, mean and max side by side.""",
     "n_components": """int or None
 Width of a linear layer on the pooled states; None for the pooled states themselves.""",
     "activation": """{"tanh", "relu", "sigmoid", "linear"}

@@ -70,6 +70,7 @@ class RNNTextRegressor(RegressorMixin, BaseRNNText):
         rnn_units: int = 64,
         rnn_activation: str = "tanh",
         n_layers: int = 1,
+        n_heads: int = 4,
         bidirectional: bool = True,
         dropout: float = 0.5,
         recurrent_dropout: float = 0.0,
@@ -112,6 +113,7 @@ class RNNTextRegressor(RegressorMixin, BaseRNNText):
         self.rnn_units = rnn_units
         self.rnn_activation = rnn_activation
         self.n_layers = n_layers
+        self.n_heads = n_heads
         self.bidirectional = bidirectional
         self.dropout = dropout
         self.recurrent_dropout = recurrent_dropout

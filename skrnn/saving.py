@@ -165,6 +165,8 @@ def _check(estimator: Any) -> None:
     wrong = sorted(name for name in wanted.keys() | weights if shapes.get(name) != wanted.get(name))
     _demand(not wrong, f"weights of another network: {', '.join(map(str, wrong[:3]))}")
     _demand(tokens.n_ids == spec.n_ids, f"{tokens.n_ids} ids for an embedding of {spec.n_ids} rows")
+    heads_fit = spec.layer != "self_attention" or (spec.n_heads > 0 and spec.rnn_units % spec.n_heads == 0)
+    _demand(heads_fit, f"{spec.n_heads} heads for {spec.rnn_units} units")
     length = estimator.sequence_length_
     _demand(type(length) is int and length > 0, f"a sequence_length_ of {length!r}")
     _demand(estimator._truncation in ("end", "start", "middle"), f"a truncation of {estimator._truncation!r}")

@@ -114,6 +114,7 @@ class RNNTextSeq2Seq(BaseRNNText):
         rnn_units: int = 256,
         rnn_activation: str = "tanh",
         n_layers: int = 1,
+        n_heads: int = 4,
         bidirectional: bool = True,
         attention: str | None = "general",
         dropout: float = 0.3,
@@ -166,6 +167,7 @@ class RNNTextSeq2Seq(BaseRNNText):
         self.rnn_units = rnn_units
         self.rnn_activation = rnn_activation
         self.n_layers = n_layers
+        self.n_heads = n_heads
         self.bidirectional = bidirectional
         self.attention = attention
         self.dropout = dropout

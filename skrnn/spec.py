@@ -15,7 +15,7 @@ from typing import Literal, get_args
 import numpy as np
 
 Weights = dict[str, np.ndarray]
-Layer = Literal["simple_rnn", "gru", "lstm"]
+Layer = Literal["simple_rnn", "gru", "lstm", "self_attention"]
 Activation = Literal["tanh", "relu", "sigmoid", "linear"]
 Pooling = Literal["last", "mean", "max", "attention", "concat"]
 Attention = Literal["general", "additive"]
@@ -26,6 +26,7 @@ LAYERS, ACTIVATIONS, POOLINGS = get_args(Layer), get_args(Activation), get_args(
 ATTENTIONS = get_args(Attention)
 TOKEN_HEADS: tuple[Head, ...] = ("autoencoder", "language_model")  # they predict ids, text is the target
 N_GATES = {"simple_rnn": 1, "gru": 3, "lstm": 4}
+EPSILON = 1e-5  # added to the variances of self-attention
 
 
 @dataclass(frozen=True)
@@ -38,16 +39,16 @@ class Spec:
         Rows of the embedding: terms and special tokens.
     embedding_dim : int
         Columns of the embedding.
-    layer : {"simple_rnn", "gru", "lstm"}
-        The recurrent cell.
+    layer : {"simple_rnn", "gru", "lstm", "self_attention"}
+        The recurrent cell, or self-attention in its place.
     rnn_units : int
-        Units of a cell, per direction.
+        Units of a cell, per direction; width of the states of self-attention.
     rnn_activation : {"tanh", "relu", "sigmoid", "linear"}
-        The f of ``h_t = f(W x_t + U h_{t-1} + b)``.
+        The f of ``h_t = f(W x_t + U h_{t-1} + b)``, or of the feed-forward network of self-attention.
     n_layers : int
-        Recurrent layers, one on top of the other.
+        Layers, one on top of the other.
     bidirectional : bool
-        Whether a second cell reads each layer's input from the end.
+        Whether a second cell reads each layer's input from the end, or self-attention looks ahead.
     pooling : {"last", "mean", "max", "attention", "concat"}
         How the states of a text become one vector; "concat" is last, mean and max side by side.
     n_components : int or None
@@ -61,15 +62,18 @@ class Spec:
     dropout : float
         Share of embedding values and of vector values set to zero in training.
     recurrent_dropout : float
-        Share of state values set to zero in training, inside the cell.
+        Share of state values set to zero in training, inside the cell; of self-attention, of what is added
+        to a state.
     noise : float
         Share of the ids that an autoencoder does not get to see in training; the others are moved a little.
     frozen : {"nothing", "embedding", "encoder"}
-        What training leaves as it is; "encoder" is the embedding and the recurrent layers.
+        What training leaves as it is; "encoder" is the embedding and the layers that read it.
     attention : {"general", "additive"} or None
         How the decoder of "seq2seq" looks at the states of the source; None for the vector alone.
     tied_embeddings : bool
         Whether the head of "seq2seq" is the target embedding, transposed.
+    n_heads : int
+        Heads of self-attention; they share `rnn_units`.
     """
 
     n_ids: int
@@ -90,6 +94,7 @@ class Spec:
     frozen: Frozen = "nothing"
     attention: Attention | None = None
     tied_embeddings: bool = True
+    n_heads: int = 4
 
     @property
     def directions(self) -> tuple[str, ...]:
@@ -99,7 +104,12 @@ class Spec:
     @property
     def state_width(self) -> int:
         """Width of the sequence encoding H."""
-        return self.rnn_units * len(self.directions)
+        return self.rnn_units * (1 if self.layer == "self_attention" else len(self.directions))
+
+    @property
+    def cell(self) -> str:
+        """The recurrent cell, of decoders too: self-attention reads, a GRU writes."""
+        return "gru" if self.layer == "self_attention" else self.layer
 
     @property
     def pooled_width(self) -> int:
@@ -129,11 +139,11 @@ class Spec:
 
 def cell_shapes(spec: Spec, name: str, input_width: int) -> dict[str, tuple[int, ...]]:
     """Return the shapes of one cell's weights, in the layout of the Keras layers."""
-    gates = N_GATES[spec.layer] * spec.rnn_units
+    gates = N_GATES[spec.cell] * spec.rnn_units
     return {
         f"{name}/kernel": (input_width, gates),
         f"{name}/recurrent_kernel": (spec.rnn_units, gates),
-        f"{name}/bias": (2, gates) if spec.layer == "gru" else (gates,),
+        f"{name}/bias": (2, gates) if spec.cell == "gru" else (gates,),
     }
 
 
@@ -159,7 +169,9 @@ def weight_shapes(spec: Spec) -> dict[str, tuple[int, ...]]:
      'forward_0/recurrent_kernel': (3, 3), 'forward_0/bias': (3,)}
     """
     shapes: dict[str, tuple[int, ...]] = {"embedding/embeddings": (spec.n_ids, spec.embedding_dim)}
-    for level in range(spec.n_layers):
+    if spec.layer == "self_attention":
+        shapes |= _attention_shapes(spec)
+    for level in range(0 if spec.layer == "self_attention" else spec.n_layers):
         width = spec.state_width if level else spec.embedding_dim
         for direction in spec.directions:
             shapes |= cell_shapes(spec, f"{direction}_{level}", width)
@@ -178,6 +190,29 @@ def weight_shapes(spec: Spec) -> dict[str, tuple[int, ...]]:
     if spec.head != "none":
         shapes["head/bias"] = (spec.n_outputs,)
     return shapes
+
+
+def _attention_shapes(spec: Spec) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the layers of self-attention."""
+    w = spec.rnn_units
+    shapes: dict[str, tuple[int, ...]] = {
+        "positions/kernel": (spec.embedding_dim, w),
+        "positions/bias": (w,),
+        "positions/gain": (w,),
+    }
+    for level in range(spec.n_layers):
+        linear = {"heads": (w, 3 * w), "mix": (w, w), "in": (w, 4 * w), "out": (4 * w, w)}
+        for part, shape in linear.items():
+            shapes |= {f"block_{level}/{part}_kernel": shape, f"block_{level}/{part}_bias": shape[1:]}
+        for part in ("attend", "feed"):
+            shapes |= {f"block_{level}/{part}_gamma": (w,), f"block_{level}/{part}_beta": (w,)}
+    return shapes | {"norm/gamma": (w,), "norm/beta": (w,)}
+
+
+def frequencies(width: int) -> np.ndarray:
+    """Return what positions are multiplied by to be told apart by sines and cosines, (ceil(w / 2),)."""
+    half = (width + 1) // 2
+    return (10000.0 ** (-np.arange(half) / half)).astype(np.float32)
 
 
 def _decoder_shapes(spec: Spec) -> dict[str, tuple[int, ...]]:
@@ -228,7 +263,11 @@ def _draw(name: str, shape: tuple[int, ...], spec: Spec, rng: np.random.Generato
         return rng.uniform(-limit, limit, shape).astype(np.float32)
     if kind == "recurrent_kernel":
         return _orthogonal(shape, rng)
-    if kind in ("kernel", "query", "context"):
+    if kind.endswith("gamma"):
+        return np.ones(shape, np.float32)
+    if kind == "gain":
+        return np.full(shape, 0.1, np.float32)
+    if kind.endswith("kernel") or kind in ("query", "context"):
         limit = np.sqrt(6.0 / (shape[0] + shape[-1]))
         return rng.uniform(-limit, limit, shape).astype(np.float32)
     bias = np.zeros(shape, np.float32)

@@ -1,9 +1,12 @@
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import log_loss
 
 from skrnn import RNNTextClassifier, RNNTextEncoder
+from skrnn.batches import pad
 
 TEXTS = ["good film", "bad film", "very good film indeed", "very bad", "good one", "so bad"] * 4
 LABELS = ["yes", "no"] * 12
@@ -50,6 +53,20 @@ def test_balanced_weights_make_classes_equal():
     y = ["a"] * 3 + ["b"]
     weights = classifier._weigh(np.array([1, 1, 1, 2], np.float32), y)
     np.testing.assert_allclose(weights, [4 / 6, 4 / 6, 4 / 6, 4])
+
+
+def test_self_attention_knows_where_tokens_stand():
+    classifier = RNNTextClassifier(
+        layer="self_attention", n_heads=2, pooling="last", dropout=0.0,
+        **TINY | {"rnn_units": 8, "epochs": 20, "learning_rate": 0.02},
+    )  # fmt: skip
+    texts, y = ["a b c", "b a c"] * 16, [0, 1] * 16
+    np.testing.assert_array_equal(classifier.fit(texts, y).predict(texts), y)
+    again = pickle.loads(pickle.dumps(classifier))
+    np.testing.assert_array_equal(again.predict_proba(texts), classifier.predict_proba(texts))
+    ids = classifier._ids(texts[:2])
+    expected = np.asarray(classifier.model_.predict(pad(ids, 3), verbose=0))
+    np.testing.assert_allclose(classifier.predict_proba(texts[:2])[:, 1:], expected, rtol=1e-4)
 
 
 def test_more_than_two_classes_come_in_their_order(three):

@@ -103,7 +103,8 @@ def test_classify_csv_needs_two_labels(run_example, tmp_path, capsys):
     assert "needs two labels" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("rows", [120, pytest.param(None, marks=pytest.mark.slow)])
+@pytest.mark.slow  # eleven fits
+@pytest.mark.parametrize("rows", [120, None])
 def test_plot_pipeline(run_example, rows):
     output = run_example("plot_pipeline.py", *[rows] * (rows is not None))
     assert len(accuracies(output)) == 3
@@ -121,6 +122,16 @@ def test_plot_tutorial_listing(run_example, rows):
     if rows is None:
         assert counted == 2_602_896
     assert "H: (11, 128)" in output
+
+
+@pytest.mark.filterwarnings("ignore:FigureCanvasAgg is non-interactive")  # plt.show() in a test
+@pytest.mark.parametrize("rows", [60, pytest.param(None, marks=pytest.mark.slow)])
+def test_plot_displays(run_example, rows):
+    pytest.importorskip("matplotlib")
+    output = run_example("plot_displays.py", *[rows] * (rows is not None))
+    (accuracy,) = accuracies(output)
+    assert rows or accuracy > 0.6
+    assert len(re.findall(r"^ *-?\d+\.\d\d  \S+$", output, re.MULTILINE)) == 15  # a row for each token
 
 
 @pytest.mark.filterwarnings("ignore:FigureCanvasAgg is non-interactive")  # plt.show() in a test

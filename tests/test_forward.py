@@ -9,7 +9,7 @@ from skrnn.batches import lengths, pad, take_rows, with_boundary
 from skrnn.cells import Cell
 from skrnn.forward import Forward
 from skrnn.heads import log_softmax, sigmoid
-from skrnn.spec import ACTIVATIONS, LAYERS, POOLINGS, Spec, initial_weights, weight_shapes
+from skrnn.spec import ACTIVATIONS, LAYERS, N_GATES, POOLINGS, Spec, initial_weights, weight_shapes
 from skrnn.tokens import BOUNDARY, Sequences
 
 COUNTS = [7, 1, 4, 12, 1, 7, 3, 5]
@@ -31,7 +31,7 @@ def weights_of(spec, seed=0):
 
 
 def spec_of(**parameters):
-    defaults = {"n_ids": 11, "embedding_dim": 5, "layer": "gru", "rnn_units": 4}
+    defaults = {"n_ids": 11, "embedding_dim": 5, "layer": "gru", "rnn_units": 4, "n_heads": 2}
     return Spec(**defaults | parameters)
 
 
@@ -94,20 +94,26 @@ PREDICTING = [
     {"head": "language_model", "n_layers": 2},
     {"head": "language_model", "bidirectional": True, "pooling": "concat"},
 ]
+CASES = [
+    (layer, parameters)
+    for layer in LAYERS
+    for parameters in PREDICTING
+    if layer != "self_attention"
+    or parameters["head"] != "language_model"
+    or "bidirectional" not in parameters
+]
 
 
-@pytest.mark.parametrize("layer", LAYERS)
-@pytest.mark.parametrize("parameters", PREDICTING)
-def test_log_likelihoods_equal_those_of_keras(parameters, layer):
+@pytest.mark.parametrize(("layer", "parameters"), CASES)
+def test_log_likelihoods_equal_those_of_keras(layer, parameters):
     spec = spec_of(layer=layer, n_outputs=11, **parameters)
     weights, sequences = weights_of(spec), ragged()
     expected = keras_log_likelihoods(spec, weights, sequences)
     np.testing.assert_allclose(Forward(spec, weights).log_likelihood(sequences), expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("layer", LAYERS)
-@pytest.mark.parametrize("parameters", PREDICTING)
-def test_the_step_of_a_search_gives_the_same_log_likelihoods(parameters, layer):
+@pytest.mark.parametrize(("layer", "parameters"), CASES)
+def test_the_step_of_a_search_gives_the_same_log_likelihoods(layer, parameters):
     spec = spec_of(layer=layer, n_outputs=11, **parameters)
     weights, sequences = weights_of(spec), ragged()
     forward = Forward(spec, weights)
@@ -143,7 +149,7 @@ def by_hand(layer, weights, x, units):
     return np.array(states)
 
 
-@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("layer", N_GATES)
 def test_states_follow_the_formulas(layer):
     spec = spec_of(layer=layer)
     weights, sequences = weights_of(spec), ragged()

@@ -81,7 +81,7 @@ def test_the_listing_is_trained_to_predict_the_next_token(listed):
 @pytest.mark.parametrize("layer", LAYERS)
 def test_weights_have_the_names_and_shapes_of_the_spec(layer, pooling):
     spec = Spec(
-        n_ids=7, embedding_dim=4, layer=layer, rnn_units=3, n_layers=2, bidirectional=True,
+        n_ids=7, embedding_dim=4, layer=layer, rnn_units=4, n_layers=2, bidirectional=True,
         pooling=pooling, n_components=5, head="softmax", n_outputs=2, dropout=0.1,
     )  # fmt: skip
     model = network(spec, initial_weights(spec, np.random.default_rng(0)))

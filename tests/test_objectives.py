@@ -49,6 +49,20 @@ def test_a_language_model_writes_what_it_read(language_model):
     assert len(language_model.generate("good", max_length=1)[0].split()) == 2
 
 
+def test_self_attention_writes_too_and_does_not_look_ahead():
+    model = RNNTextEncoder(
+        objective="language_model", layer="self_attention", n_heads=2, epochs=20, dropout=0.0,
+        bidirectional=False, **TINY | {"learning_rate": 0.01},
+    )  # fmt: skip
+    with pytest.raises(ValueError, match="bidirectional=False"):
+        model.set_params(bidirectional=True).fit(TEXTS)
+    with pytest.raises(ValueError, match=r"multiple of n_heads=3.*Got 16"):
+        model.set_params(bidirectional=False, n_heads=3).fit(TEXTS)
+    model.set_params(n_heads=2).fit(TEXTS * 10)
+    assert model.generate("very good", temperature=0) == ["very good film indeed"]
+    assert model.score_samples(["good film"])[0] == pytest.approx(np.log(1 / 4), abs=0.4)
+
+
 def test_likely_texts_have_likely_scores(language_model):
     seen, shuffled = language_model.score_samples(["very good film indeed", "indeed film good very"])
     assert seen > shuffled + 3

@@ -32,7 +32,7 @@ DIGITS = dict(zip(["one", "two", "three", "four"], "1234", strict=True))
 def spec_of(**options):
     return Spec(**{
         "n_ids": 9, "embedding_dim": 4, "layer": "gru", "rnn_units": 3, "bidirectional": True,
-        "head": "seq2seq", "n_outputs": 7, "attention": "general", "pooling": "concat",
+        "head": "seq2seq", "n_outputs": 7, "attention": "general", "pooling": "concat", "n_heads": 3,
     } | options)  # fmt: skip
 
 

@@ -65,7 +65,7 @@ def test_values_come_back(value):
         np.arange(6, dtype=">i4").reshape(2, 3).T.astype("i4"),
         Path("vectors.txt"),
     ],
-    ids=lambda value: f"{type(value).__name__}-{str(value)[:10]!r}",
+    ids=lambda value: type(value).__name__,  # no text of a set: its order differs between processes
 )
 def test_other_values_come_back(value):
     assert same(there_and_back(value), value)
