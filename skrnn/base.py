@@ -474,6 +474,61 @@ class BaseRNNText(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             return []
         return self._forward.states(self._ids(texts), n_threads(self.n_jobs))
 
+    def tokenize(self, X: Any) -> list[list[str]]:
+        r"""Return the tokens of texts as the network sees them.
+
+        Parameters
+        ----------
+        X : iterable of str of length n_samples
+            Texts.
+
+        Returns
+        -------
+        tokens : list of n_samples lists of str
+            At most `sequence_length_` of each text, one for each state of `transform_sequences`; "<unk>" (of
+            characters "\ufffd") stands for those outside the vocabulary, and a text without tokens has none.
+        """
+        check_is_fitted(self)
+        rows = self._tokens.pieces(self._ids(self._read(X)))
+        return [[piece for piece in row if piece] for row in rows]
+
+    def inverse(self, ids: Any) -> np.ndarray:
+        """Return the texts that ids stand for.
+
+        Parameters
+        ----------
+        ids : array-like of int of shape (n_samples, n_steps), or n_samples lists of int
+            As `padded_ids` gives them; the ids 0 and 2 are left out.
+
+        Returns
+        -------
+        texts : ndarray of str objects of shape (n_samples,)
+            Words spaced as in print, characters and sub-words joined. What tokens leave out, such as the
+            case of letters where `lowercase`, does not come back.
+
+        Raises
+        ------
+        ValueError
+            If an id is none of the vocabulary.
+        """
+        check_is_fitted(self)
+        rows = [np.asarray(row) for row in ids]
+        for i, row in enumerate(rows):
+            if row.ndim != 1 or (row.size and row.dtype.kind not in "iu"):
+                raise ValueError(
+                    f"inverse of {type(self).__name__} takes rows of int ids, as padded_ids gives them. Got "
+                    f"{row.ndim} dimension(s) of {row.dtype} in row {i}."
+                )
+            wrong = row[(row < 0) | (row >= self._tokens.n_ids)]
+            if len(wrong):
+                raise ValueError(
+                    f"inverse of {type(self).__name__} takes ids from 0 to {self._tokens.n_ids - 1}. Got "
+                    f"{wrong[0]} in row {i}."
+                )
+        flat = np.concatenate([*rows, np.empty(0, np.int32)]).astype(np.int32)
+        offsets = np.cumsum([0, *map(len, rows)])
+        return np.array([*self._tokens.decode(Sequences(flat, offsets)), None], dtype=object)[:-1]
+
     def padded_ids(self, X: Any) -> np.ndarray:
         """Return the ids of texts as the input of `model_`.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property, partial
-from itertools import pairwise
 from numbers import Integral, Real
 from typing import Any, cast
 
@@ -409,7 +408,7 @@ class RNNTextSeq2Seq(BaseRNNText):
             targets = self._target_ids(X, y)
         weights = self._decoder.attention(sources, targets, n_threads(self.n_jobs))
         read, written = (
-            _pieces(tokens, ids) for tokens, ids in ((self._tokens, sources), (self._target_tokens, targets))
+            tokens.pieces(ids) for tokens, ids in ((self._tokens, sources), (self._target_tokens, targets))
         )
         return list(zip(read, written, weights, strict=True))
 
@@ -559,14 +558,6 @@ def _without_boundary(sequences: Sequences) -> Sequences:
 def _row(sequences: Sequences, i: int) -> tuple[np.ndarray, np.ndarray]:
     start, stop = sequences.offsets[i : i + 2]
     return sequences.ids[start:stop], np.array([0, stop - start])
-
-
-def _pieces(tokens: Tokens, sequences: Sequences) -> list[list[str]]:
-    """Return each id of each row as text."""
-    ones = Sequences(sequences.ids, np.arange(len(sequences.ids) + 1))
-    pieces = tokens.decode(ones)
-    bounds = sequences.offsets.tolist()
-    return [pieces[start:stop] for start, stop in pairwise(bounds)]
 
 
 def _unknown_mark(tokens: Tokens) -> str:

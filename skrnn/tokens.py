@@ -205,6 +205,11 @@ class Tokens:
         join: Callable[[list[str]], str] = "".join if by_char else _print_words
         return [join([term for term in terms[row] if term]) for row in rows]
 
+    def pieces(self, sequences: Sequences) -> list[list[str]]:
+        """Return each id of each row as text: what a network sees; "" for padding and boundaries."""
+        pieces = self.decode(Sequences(sequences.ids, np.arange(len(sequences.ids) + 1)))
+        return [pieces[start:stop] for start, stop in pairwise(sequences.offsets.tolist())]
+
     def __getstate__(self) -> dict[str, Any]:
         """Return the state without what is made from it."""
         return {name: vars(self)[name] for name in ("settings", "vocabulary", "merges")}

@@ -1,4 +1,5 @@
 import pickle
+import unicodedata
 
 import numpy as np
 import pandas as pd
@@ -211,3 +212,29 @@ def test_a_warm_start_goes_on():
 
 def test_a_label_that_was_not_there_is_wrong(plain):
     assert plain.score(TEXTS[:2], ["other", "other"]) == 0
+
+
+def test_tokens_are_shown_as_the_network_sees_them():
+    encoder = RNNTextEncoder(objective="random", rnn_units=2, embedding_dim=2, sequence_length=3, min_df=2)
+    encoder.fit(["Good film , good", "Good film", ","])
+    texts = ["GOOD, quite film", "", "film good good good"]
+    assert encoder.tokenize(texts) == [["good", ",", "<unk>"], [], ["film", "good", "good"]]
+    assert encoder.inverse(encoder.padded_ids(texts)).tolist() == ["good, <unk>", "", "film good good"]
+    assert encoder.inverse([[3], []]).tolist() == [min(encoder.vocabulary_, key=encoder.vocabulary_.get), ""]
+    assert encoder.inverse(np.empty((0, 3), int)).shape == (0,)
+    wrong = [([[0], [6]], "0 to 5. Got 6 in row 1"), ([[-1]], "-1"), ([[0.5]], "float64 in row 0")]
+    for ids, message in wrong:
+        with pytest.raises(ValueError, match=message):
+            encoder.inverse(ids)
+
+
+@pytest.mark.parametrize("analyzer", ["char", "subword", str.split])
+def test_tokens_of_each_analyzer_are_shown_and_come_back(analyzer):
+    texts = ["شكرا جزيلا", "我们 走 吧", "👩‍👩‍👧 family", "cafe\u0301"] * 3
+    encoder = RNNTextEncoder(objective="random", rnn_units=2, embedding_dim=2, analyzer=analyzer).fit(texts)
+    assert [len(tokens) for tokens in encoder.tokenize(texts)] == [
+        len(states) for states in encoder.transform_sequences(texts)
+    ]
+    composed = [unicodedata.normalize("NFC", text) for text in texts]
+    expected = texts if callable(analyzer) else composed  # a callable gets the texts as they are
+    assert encoder.inverse(encoder.padded_ids(texts)).tolist() == expected
