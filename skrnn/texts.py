@@ -14,8 +14,8 @@ def check_texts(X: Any, *, owner: str, missing: str = "error") -> list[str]:
     Parameters
     ----------
     X : iterable of str of length n_samples
-        A list, tuple or other iterable, an ndarray of shape (n_samples,) or (n_samples, 1), a pandas or
-        polars Series, or a frame of one column.
+        A list, tuple or other iterable, an ndarray of shape (n_samples,) or (n_samples, 1), a Series of
+        pandas or polars, an array of pyarrow, or a frame or table of one column of theirs.
     owner : str
         Class name of the estimator, for the messages.
     missing : {"error", "empty"}, default="error"
@@ -61,6 +61,8 @@ def _column(X: Any, owner: str) -> list:
             f"X of {owner} must be a list, an array or a Series of texts. Got a {type(X).__name__}, which "
             f"has no {what}; write list(X)."
         )
+    if hasattr(X, "to_pylist"):  # an array of pyarrow
+        return X.to_pylist()
     if not isinstance(X, Iterable):
         raise TypeError(
             f"X of {owner} must be a list, an array or a Series of texts. Got {type(X).__name__} instead."
@@ -80,7 +82,7 @@ def _array_column(X: Any, shape: tuple[int, ...], owner: str) -> list:
             f"X of {owner} must be a collection of texts. Got an array without dimensions; write [X]."
         )
     if len(shape) > 2 or (len(shape) == 2 and shape[1] != 1):
-        columns = [str(name) for name in getattr(X, "columns", [])]
+        columns = [str(name) for name in _names(X)]
         names = f" ({', '.join(columns[:5])}{', ...' if len(columns) > 5 else ''})" if columns else ""
         raise ValueError(
             f"X of {owner} must have one column of texts. Got shape {shape}{names}; choose one, as in "
@@ -89,15 +91,20 @@ def _array_column(X: Any, shape: tuple[int, ...], owner: str) -> list:
             else f"X of {owner} must have one column of texts. Got an array of shape {shape}; choose one, "
             "as in X[:, 0]."
         )
-    if hasattr(X, "columns"):
-        X = X[X.columns[0]]
-    for name in ("to_list", "tolist"):  # Series of polars; Series of pandas and ndarray
+    if _names(X):
+        X, shape = X[_names(X)[0]], shape[:1]
+    for name in ("to_list", "tolist", "to_pylist"):  # of polars, of pandas and ndarray, of pyarrow
         if hasattr(X, name):
             values = getattr(X, name)()
             break
     else:
         values = list(np.asarray(X).tolist())
-    return [value[0] for value in values] if len(shape) == 2 and not hasattr(X, "name") else values
+    return [value[0] for value in values] if len(shape) == 2 else values
+
+
+def _names(X: Any) -> list:
+    """Return the names of columns, none where X has no such."""
+    return list(getattr(X, "column_names", getattr(X, "columns", [])))  # a table of pyarrow; a frame
 
 
 def _strings(values: list, owner: str, missing: str) -> list[str]:

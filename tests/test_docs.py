@@ -1,0 +1,82 @@
+"""The tables of docs/any_text.md: every line runs and gives what its row says."""
+
+import gzip
+import importlib
+import lzma
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+DOCUMENT = (Path(__file__).parents[1] / "docs" / "any_text.md").read_text("utf-8")
+LINES = dict(re.findall(r"^\| (.+?) \| `(.+)` \|$", DOCUMENT, re.MULTILINE))
+LIBRARIES = {"pl": "polars", "pa": "pyarrow", "nltk": "nltk", "gensim": "gensim", "skrub": "skrub"}
+CONTAINERS = [
+    name for name, line in LINES.items() if re.fullmatch(r"encoder\(\)\.fit\((?!texts\)\.).+\)", line)
+]
+
+
+@pytest.fixture(scope="module")
+def names(tmp_path_factory):
+    """Return the names that the lines use, with files of vectors in the working directory."""
+    folder = tmp_path_factory.mktemp("vectors")
+    rows = "film 0.1 0.2\ngood 0.3 0.4\n"
+    (folder / "glove.txt").write_text(rows)
+    (folder / "word2vec.txt").write_text("2 2\n" + rows)
+    (folder / "fasttext.vec").write_text("2 2\n" + rows)
+    (folder / "glove.txt.gz").write_bytes(gzip.compress(rows.encode()))
+    (folder / "glove.txt.xz").write_bytes(lzma.compress(rows.encode()))
+    binary = b"".join(
+        word + b" " + np.array(row, "<f4").tobytes() + b"\n"
+        for word, row in [(b"film", [0.1, 0.2]), (b"good", [0.3, 0.4])]
+    )
+    (folder / "word2vec.bin").write_bytes(b"2 2\n" + binary)
+    names = {"np": np, "pd": pd, "folder": folder}
+    (block,) = re.findall(r"^```python\n(.*?)^```$", DOCUMENT, re.MULTILINE | re.DOTALL)
+    exec(compile(block, "any_text.md", "exec"), names)
+    return names
+
+
+def run(name, names, monkeypatch):
+    monkeypatch.chdir(names["folder"])
+    for short, library in LIBRARIES.items():
+        if f"{short}." in LINES[name]:
+            names[short] = pytest.importorskip(library)
+            if short == "gensim":
+                importlib.import_module("gensim.models")
+    return eval(LINES[name], names)
+
+
+def test_the_tables_are_read():
+    assert len(LINES) == DOCUMENT.count("\n| ") - 3 and len(CONTAINERS) == 17
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_a_line_runs(name, names, monkeypatch):
+    result = run(name, names, monkeypatch)
+    if name in CONTAINERS:
+        expected = names["encoder"]().fit(names["texts"]).transform(names["texts"])
+        np.testing.assert_array_equal(result.transform(names["texts"]), expected)
+    elif ".tokenize(" in LINES[name]:
+        rows = result[0] if isinstance(result[0][0], list) else result
+        assert len(rows) == 5 and all(isinstance(token, str) for row in rows for token in row)
+    elif name == "ids back to text":
+        assert result.tolist() == [text.lower() for text in names["texts"]]
+    elif re.search(r"embeddings=[^\"]|glove|word2vec|fasttext", LINES[name]) and hasattr(
+        result, "vocabulary_"
+    ):
+        table = result._weights["embedding/embeddings"]
+        assert table.shape[1] == 2
+        if "train_vectors" not in LINES[name]:
+            np.testing.assert_allclose(table[result.vocabulary_["film"]], [0.1, 0.2], atol=1e-6)
+
+
+def test_what_analyzers_see(names, monkeypatch):
+    see = {
+        name: run(name, names, monkeypatch) for name in ("words", "characters", "given terms", "with case")
+    }
+    assert see["words"][0] == ["a", "good", "film", ",", "isn", "'", "t", "it", "?"]
+    assert see["with case"][1][0] == "Ein" and see["characters"][2] == ["好", "电", "影"]
+    assert see["given terms"][4].count("film") == 1 and set(see["given terms"][1]) == {"film", "<unk>"}
