@@ -255,33 +255,6 @@ def run_code(code):
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
-def memory(texts, rounds, peers):
-    """Measure the peak memory of transform beyond its output, in processes of their own."""
-    code = """
-import resource, sys, numpy as np
-sys.path.insert(0, {folder!r})
-import speed
-n = int(sys.argv[1])
-fitted = speed.encoder(speed.texts_of(None, 200), "lstm")
-words = list(fitted.vocabulary_)
-rng = np.random.default_rng(0)
-draws = rng.integers(0, len(words), (n, 10))
-texts = [" ".join([words[j] for j in row]) for row in draws.tolist()]
-del draws
-fitted.transform(texts[:2000])
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-out = fitted.transform(texts)
-after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print((after - before) / 1024 - out.nbytes / 2**20)
-"""
-    for n in (10_000, 100_000, 1_000_000):
-        done = subprocess.run([sys.executable, "-c", code.format(folder=str(Path(__file__).parent)), str(n)],
-                              check=True, capture_output=True, text=True)  # fmt: skip
-        beyond = float(done.stdout.split()[-1])
-        RESULTS[f"memory beyond the output, MB, {n} rows"] = beyond
-        print(f"transform {n:>9,} rows of 10 words: {beyond:.0f} MB beyond the output", flush=True)
-
-
 def growth(texts, rounds, peers):
     """Fit the exponent of time against tokens: rows of one length, more and more of them, and longer ones."""
     fitted = encoder(texts, "lstm")
@@ -309,7 +282,7 @@ def timed(call):
     return time.perf_counter() - start
 
 
-WORKS = {work.__name__: work for work in (tokenise, transform, fit, one_text, cold_start, memory, growth)}
+WORKS = {work.__name__: work for work in (tokenise, transform, fit, one_text, cold_start, growth)}
 
 
 def main():
