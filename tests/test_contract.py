@@ -118,14 +118,24 @@ def test_methods_need_a_fit(new):
         _ = new.model_
 
 
-def test_fit_returns_self_and_changes_neither_parameters_nor_input(new):
-    texts, y = list(TEXTS), list(targets(new))
+def test_fit_changes_neither_parameters_nor_input_nor_random_states_and_forgets_the_last_fit(fitted):
+    import random
+
+    y = targets(fitted)
+    new = clone(fitted).fit(["one two", "three four"] * 4, y[::-1])
+    texts, given, ones = list(TEXTS), list(y), pd.Series([1] * 8)
     before = {name: joblib.hash(value) for name, value in new.get_params().items()}
-    assert new.fit(texts, y) is new
+    np.random.seed(1)
+    random.seed(1)
+    states = np.random.get_state()[1].copy(), random.getstate()
+    assert new.fit(texts, given, sample_weight=ones) is new  # weights of one are no weights
+    np.testing.assert_array_equal(np.random.get_state()[1], states[0])
+    assert random.getstate() == states[1]
     assert {name: joblib.hash(value) for name, value in new.get_params().items()} == before
-    assert texts == TEXTS and y == list(targets(new))
+    assert texts == TEXTS and given == list(y) and ones.tolist() == [1] * 8
     public = [name for name in vars(new) if not name.startswith("_") and name not in before]
     assert public and all(name.endswith("_") for name in public)
+    assert_same(outputs(new, TEXTS), outputs(fitted, TEXTS))
 
 
 def test_serving_changes_no_state_and_no_input(fitted):
@@ -134,24 +144,7 @@ def test_serving_changes_no_state_and_no_input(fitted):
     assert state(fitted) == before and texts == TEXTS
 
 
-def test_a_new_fit_forgets_the_last_one(fitted):
-    y = targets(fitted)
-    other = clone(fitted).fit(["one two", "three four"] * 4, y[::-1])
-    assert_same(outputs(other.fit(TEXTS, y), TEXTS), outputs(fitted, TEXTS))
-
-
-def test_global_random_states_are_neither_read_nor_changed(fitted):
-    import random
-
-    np.random.seed(1)
-    random.seed(1)
-    before = np.random.get_state()[1].copy(), random.getstate()
-    found = outputs(clone(fitted).fit(TEXTS, targets(fitted)), TEXTS)
-    np.testing.assert_array_equal(np.random.get_state()[1], before[0])
-    assert random.getstate() == before[1]
-    assert_same(found, outputs(fitted, TEXTS))
-
-
+@pytest.mark.parametrize("fitted", ["random", "classifier", "autoencoder"], indirect=True)
 def test_fit_transform_is_fit_and_transform(fitted):
     found = clone(fitted).fit_transform(TEXTS, targets(fitted))
     np.testing.assert_array_equal(found, fitted.transform(TEXTS))
@@ -219,11 +212,11 @@ def test_containers_say_the_same(fitted, container):
     np.testing.assert_array_equal(found, fitted.transform(TEXTS))
 
 
+@pytest.mark.parametrize("fitted", ["classifier"], indirect=True)
 @pytest.mark.parametrize("container", ["fixed", "category", "frame", "polars"])
-def test_containers_train_the_same(container):
-    expected = skrnn.RNNTextClassifier(**TINY).fit(TEXTS, LABELS).predict_proba(TEXTS)
-    found = skrnn.RNNTextClassifier(**TINY).fit(CONTAINERS[container](TEXTS), np.array(LABELS, object))
-    np.testing.assert_array_equal(found.predict_proba(TEXTS), expected)
+def test_containers_train_the_same(fitted, container):
+    found = clone(fitted).fit(CONTAINERS[container](TEXTS), np.array(LABELS, object))
+    np.testing.assert_array_equal(found.predict_proba(TEXTS), fitted.predict_proba(TEXTS))
 
 
 BAD = {
@@ -351,13 +344,10 @@ def test_probabilities_agree_with_predictions(labels):
     np.testing.assert_allclose(model[:, -1], probabilities[:, -1], atol=1e-5)
 
 
-def test_weights_of_one_are_no_weights(fitted):
-    y, expected = targets(fitted), outputs(fitted, TEXTS)
-    ones = pd.Series([1] * 8)
-    assert_same(outputs(clone(fitted).fit(TEXTS, y, sample_weight=ones), TEXTS), expected)
-    if getattr(fitted, "objective", None) != "random":
-        found = clone(fitted).fit(TEXTS, y, sample_weight=[5.0] + [0.1] * 7).transform(TEXTS)
-        assert not np.array_equal(found, expected["transform"])
+@pytest.mark.parametrize("fitted", [name for name in ESTIMATORS if name != "random"], indirect=True)
+def test_weights_weigh(fitted):
+    other = clone(fitted).fit(TEXTS, targets(fitted), sample_weight=[5.0] + [0.1] * 7)
+    assert not np.array_equal(other.transform(TEXTS), fitted.transform(TEXTS))
 
 
 @pytest.mark.parametrize(
@@ -387,7 +377,6 @@ def test_copies_say_the_same(fitted, tmp_path):
     joblib.dump(fitted, tmp_path / "fitted.joblib")
     mapped = joblib.load(tmp_path / "fitted.joblib", mmap_mode="r")
     assert_same(outputs(mapped, TEXTS), expected, exact=False)
-    mapped.fit(TEXTS, targets(fitted))
     assert not hasattr(clone(fitted), "vocabulary_")
 
 
@@ -431,12 +420,13 @@ def test_tags(new):
 # -- fits that fail -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+@pytest.mark.parametrize(
+    ("fitted", "error"),
+    [("classifier", RuntimeError), *[(name, KeyboardInterrupt) for name in ESTIMATORS if name != "random"]],
+    indirect=["fitted"],
+)
 def test_a_fit_that_fails_leaves_the_last_one(fitted, error):
     import keras
-
-    if getattr(fitted, "objective", None) == "random":
-        pytest.skip("nothing is trained")
 
     class Stop(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
