@@ -94,7 +94,7 @@ class BaseRNNText(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "epochs": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
-        "early_stopping": [StrOptions({"auto"}), "boolean"],
+        "early_stopping": [StrOptions({"auto", "score"}), "boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
@@ -306,6 +306,7 @@ class BaseRNNText(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             learning_rate=self.learning_rate,
             verbose=int(self.verbose),
             owner=type(self).__name__,
+            by="score" if self.early_stopping == "score" else "loss",
         )
 
     def _schedule(self, rng: np.random.Generator, monitor: Monitor) -> dict[str, Any]:
@@ -372,8 +373,8 @@ class BaseRNNText(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             return train, given if wanted else None
         if n < 2:
             raise ValueError(
-                f"early_stopping=True of {type(self).__name__} needs 2 texts or more to hold some out; "
-                f"got {n}. Set early_stopping=False."
+                f"early_stopping={self.early_stopping!r} of {type(self).__name__} needs 2 texts or more to "
+                f"hold some out; got {n}. Set early_stopping=False."
             )
         n_held = max(1, round(n * self.validation_fraction))
         if n_held == n:

@@ -12,7 +12,8 @@ import numpy as np
 from skrnn.files import read, write
 from skrnn.monitor import Monitor
 
-_KEPT = ("history", "weights", "best_epoch", "_least", "_waited")  # of a Monitor
+_KEPT = ("history", "weights", "best_epoch", "_best", "_waited")  # of a Monitor
+_SERVING = ("n_jobs", "score")  # of a validation: how it is computed, not what
 
 
 class Checkpoint:
@@ -54,11 +55,11 @@ class Checkpoint:
         monitor = self.monitor
         self.identity = identity | {
             "the texts held out": digest(
-                {name: value for name, value in vars(monitor.validation).items() if name != "n_jobs"}
+                {name: value for name, value in vars(monitor.validation).items() if name not in _SERVING}
                 if monitor.validation
                 else None
             ),
-            "n_iter_no_change or tol": f"{monitor.patience}, {monitor.tol}",
+            "n_iter_no_change, tol or what stops early": f"{monitor.patience}, {monitor.tol}, {monitor.by}",
             "the network": repr(monitor.spec),
             "the estimator": monitor.owner,
         }
@@ -84,7 +85,7 @@ class Checkpoint:
         """Write the state after an epoch, counted from 0; the last one is replaced at once or stays."""
         monitor = self.monitor
         state = {name: vars(monitor)[name] for name in _KEPT}
-        state["_least"] = float(state["_least"])
+        state["_best"] = float(state["_best"])
         write(
             self.path,
             "checkpoint",

@@ -287,13 +287,24 @@ class PairValidation:
         Sample weights.
     n_jobs : int
         Threads.
+    score : callable, default=None
+        Returns how good the texts are that a network of given Spec and weights writes; None for the mean
+        log-probability of an id.
     """
 
-    def __init__(self, sources: Sequences, targets: Sequences, weights: np.ndarray, n_jobs: int) -> None:
+    def __init__(
+        self,
+        sources: Sequences,
+        targets: Sequences,
+        weights: np.ndarray,
+        n_jobs: int,
+        score: Callable[[Spec, Weights], float] | None = None,
+    ) -> None:
         self.sources, self.targets, self.weights, self.n_jobs = sources, targets, weights, n_jobs
+        self.score = score
 
     def __call__(self, spec: Spec, weights: Weights) -> tuple[float, float]:
-        """Return the mean of minus the log-probability of an id, and its opposite."""
+        """Return loss and score: minus the mean log-probability of an id, and its opposite or `score`."""
         values = Decoder(spec, weights).log_likelihood(self.sources, self.targets, self.n_jobs)
         mean = float(self.weights @ values / (self.weights @ (lengths(self.targets) + 1)))
-        return -mean, mean
+        return -mean, mean if self.score is None else self.score(spec, weights)

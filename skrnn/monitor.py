@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 
@@ -62,7 +63,7 @@ class Monitor:
     patience : int
         Epochs without a gain of more than `tol` before the training stops.
     tol : float
-        The least fall of the validation loss that counts as a gain.
+        The least fall of the validation loss, or rise of its score, that counts as a gain.
     epochs : int
         The most epochs, for the progress line.
     n_tokens : int
@@ -73,6 +74,8 @@ class Monitor:
         0 for no progress lines.
     owner : str
         Class name of the estimator.
+    by : {"loss", "score"}, default="loss"
+        What of the validation says which weights are the best.
     """
 
     def __init__(
@@ -87,17 +90,18 @@ class Monitor:
         learning_rate: float,
         verbose: int,
         owner: str,
+        by: Literal["loss", "score"] = "loss",
     ) -> None:
         self.spec, self.validation = spec, validation
         self.patience, self.tol = patience, tol
         self.epochs, self.n_tokens, self.learning_rate = epochs, n_tokens, learning_rate
-        self.verbose, self.owner = verbose, owner
+        self.verbose, self.owner, self.by = verbose, owner, by
         self.history: dict[str, list[float]] = {"loss": []}
         if validation is not None:
             self.history |= {"val_loss": [], "val_score": []}
         self.weights: Weights = {}
         self.best_epoch = -1
-        self._least, self._waited = np.inf, 0
+        self._best, self._waited = -np.inf, 0
         self._begun = time.perf_counter()
 
     def __call__(self, epoch: int, loss: float, read: Callable[[], Weights]) -> bool:
@@ -130,10 +134,11 @@ class Monitor:
         val_loss, val_score = self.validation(self.spec, weights)
         self.history["val_loss"].append(val_loss)
         self.history["val_score"].append(val_score)
-        gain = self._least - val_loss
+        value = -val_loss if self.by == "loss" else val_score
+        gain = value - self._best
         if gain > 0 or not self.weights:
             self._keep(epoch, weights)
-            self._least = min(self._least, val_loss)  # NaN is not less
+            self._best = max(self._best, value)  # NaN is not more
         self._waited = 0 if gain > self.tol else self._waited + 1
         return self._waited < self.patience
 

@@ -97,6 +97,9 @@ Texts that a beam search has found are compared by log-probability over length t
 No run of so many tokens is written twice; 0 for no such rule.""",
     "label_smoothing": """float in [0, 1)
 Share of the probability that the loss spreads evenly over all tokens.""",
+    "scoring": """{"chrf", "bleu"}
+What `score` is: chrF (Popović 2015), runs of characters that both have, or BLEU (Papineni et al. 2002), runs
+of words, split at spaces; both those of sacrebleu.""",
     "optimizer": """{"adam", "adamw", "nadam", "rmsprop", "sgd", "adagrad"}
 Keras optimizer; gradients are clipped to a global norm of 1.""",
     "learning_rate": """float
@@ -105,15 +108,16 @@ Step size of the optimizer.""",
 The most passes over the training texts.""",
     "batch_size": """int
 Texts of a training batch; a batch of very long texts is smaller.""",
-    "early_stopping": """bool or "auto"
+    "early_stopping": """bool, "auto" or "score"
 Whether a part of the training texts is held out, training stops when its loss falls no more, and
-the weights of its least loss are kept. "auto" does so from 100 texts on.""",
+the weights of its least loss are kept. "auto" does so from 100 texts on; "score" goes by what `score` gives
+of the held-out texts in place of their loss.""",
     "validation_fraction": """float in (0, 1)
 Share of the texts that early stopping holds out; stratified where labels allow.""",
     "n_iter_no_change": """int
 Epochs without gain after which early stopping stops.""",
     "tol": """float
-The least fall of the validation loss that is a gain.""",
+The least fall of the validation loss, or rise of the score, that is a gain.""",
     "class_weight": """dict, "balanced" or None
 Weights of the classes in the loss, as in LogisticRegression.""",
     "warm_start": """bool

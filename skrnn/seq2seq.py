@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
 from functools import cached_property, partial
 from numbers import Integral, Real
@@ -17,7 +18,7 @@ from skrnn.base import LONGEST, BaseRNNText, Labelled, check_weights, fitted_att
 from skrnn.batches import lengths, truncate
 from skrnn.decoder import Decoder, PairValidation
 from skrnn.search import Found, Rules, beam, greedy
-from skrnn.spec import ATTENTIONS, Attention, Head, Spec
+from skrnn.spec import ATTENTIONS, Attention, Head, Spec, Weights
 from skrnn.texts import check_texts
 from skrnn.tokens import BOUNDARY, PAD, UNKNOWN, Sequences, Tokens
 
@@ -83,6 +84,7 @@ class RNNTextSeq2Seq(BaseRNNText):
         "length_penalty": [Interval(Real, 0, None, closed="left")],
         "no_repeat": [Interval(Integral, 0, None, closed="left")],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+        "scoring": [StrOptions({"chrf", "bleu"})],
     }
 
     def __init__(
@@ -125,6 +127,7 @@ class RNNTextSeq2Seq(BaseRNNText):
         length_penalty: float = 1.0,
         min_length: int = 0,
         no_repeat: int = 0,
+        scoring: str = "chrf",
         optimizer: str = "adam",
         learning_rate: float = 0.003,
         label_smoothing: float = 0.1,
@@ -178,6 +181,7 @@ class RNNTextSeq2Seq(BaseRNNText):
         self.length_penalty = length_penalty
         self.min_length = min_length
         self.no_repeat = no_repeat
+        self.scoring = scoring
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.label_smoothing = label_smoothing
@@ -237,6 +241,8 @@ class RNNTextSeq2Seq(BaseRNNText):
         FloatingPointError
             If the loss is not a finite number. The estimator is then as it was before.
         """
+        if self.early_stopping == "score":
+            _metrics()  # known to be missing before the first epoch, not after it
         rng = generator(self.random_state)
         train = self._pairs(X, y, sample_weight, "y")
         given = None if X_val is None else self._pairs(X_val, y_val, sample_weight_val, "y_val")
@@ -265,12 +271,22 @@ class RNNTextSeq2Seq(BaseRNNText):
         cap = self.sequence_length or min(int(lengths(sources).max()), LONGEST)
         target_cap = self.target_sequence_length or min(max(1, int(lengths(targets).max())), LONGEST)
         validation = None
+        reading = {
+            "_tokens": tokens,
+            "_target_tokens": target_tokens,
+            # where training has seen no unknown word, none is to be written
+            "_copies": bool(spec.attention) and bool((targets.ids == UNKNOWN).any()),
+            "_truncation": self.truncation,
+            "sequence_length_": cap,
+            "target_sequence_length_": target_cap,
+        }
         if held_out is not None:
             validation = PairValidation(
                 truncate(tokens.encode(held_out.texts), cap, self.truncation),
                 _targets(target_tokens, held_out.targets, target_cap),
                 held_out.weights,
                 n_threads(self.n_jobs),
+                partial(self._score_of, reading, held_out) if self.early_stopping == "score" else None,
             )
         sources = truncate(sources, cap, self.truncation)
         targets = truncate(targets, target_cap, "end")
@@ -286,13 +302,17 @@ class RNNTextSeq2Seq(BaseRNNText):
             **schedule,
         )
         return {
+            **reading,
             **fitted_attributes(tokens, spec, cap, self.truncation, monitor),
-            "_target_tokens": target_tokens,
-            # where training has seen no unknown word, none is to be written
-            "_copies": bool(spec.attention) and bool((targets.ids == UNKNOWN).any()),
             "target_vocabulary_": target_tokens.vocabulary,
-            "target_sequence_length_": target_cap,
         }
+
+    def _score_of(self, reading: dict[str, Any], pairs: Labelled, spec: Spec, weights: Weights) -> float:
+        """Return what `score` gives for a network in training; the estimator is left as it is."""
+        twin = copy(self)
+        for name, value in {**reading, "_spec": spec, "_weights": weights}.items():
+            setattr(twin, name, value)
+        return twin.score(pairs.texts, pairs.targets)
 
     def _target_side(self, texts: list[str]) -> tuple[Tokens, Sequences]:
         """Return the tokens of the target side, those of the last fit for a warm start, and the ids."""
@@ -431,8 +451,8 @@ class RNNTextSeq2Seq(BaseRNNText):
         sources = self._ids(self._read(X))
         return self._decoder.log_likelihood(sources, self._target_ids(X, y), n_threads(self.n_jobs))
 
-    def score(self, X: Any, y: Any, metric: str = "chrf") -> float:
-        """Return how like the targets the predicted texts are.
+    def score(self, X: Any, y: Any) -> float:
+        """Return how like the targets the predicted texts are, by `scoring`.
 
         Parameters
         ----------
@@ -440,14 +460,11 @@ class RNNTextSeq2Seq(BaseRNNText):
             Texts.
         y : iterable of str of length n_samples
             Their targets.
-        metric : {"chrf", "bleu"}, default="chrf"
-            chrF (Popović 2015), runs of characters that both have, or BLEU (Papineni et al. 2002), runs of
-            words, split at spaces. Both are those of sacrebleu, over all texts at once.
 
         Returns
         -------
         score : float
-            From 0 to 1. Where lowercase=True the targets are lower-cased first.
+            From 0 to 1, over all texts at once. Where lowercase=True the targets are lower-cased first.
 
         Raises
         ------
@@ -455,16 +472,13 @@ class RNNTextSeq2Seq(BaseRNNText):
             If sacrebleu is not installed.
         """
         metrics = _metrics()
-        if metric not in ("chrf", "bleu"):
-            raise ValueError(
-                f"metric of RNNTextSeq2Seq.score must be 'chrf' or 'bleu'. Got {metric!r} instead."
-            )
+        self._validate_params()  # scoring may have been set since fit
         targets = check_texts(y, owner="RNNTextSeq2Seq", missing=self.missing)
         written = self.predict(X).tolist()
         check_consistent_length(written, targets)
         if self.lowercase:
             targets = [target.lower() for target in targets]
-        measure = metrics.CHRF() if metric == "chrf" else metrics.BLEU(tokenize="none", force=True)
+        measure = metrics.CHRF() if self.scoring == "chrf" else metrics.BLEU(tokenize="none", force=True)
         return measure.corpus_score(written, [targets]).score / 100
 
     @property

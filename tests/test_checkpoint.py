@@ -95,7 +95,7 @@ def test_a_fit_goes_on_and_a_wrong_one_is_refused(whole, broken_off):
         ("epochs", 9, "epochs. "),
         ("random_state", 1, "random_state, the weights that are started from"),
         ("rnn_units", 4, "the weights that are started from, the network. "),
-        ("n_iter_no_change", 3, "n_iter_no_change or tol. "),
+        ("n_iter_no_change", 3, "n_iter_no_change, tol or what stops early. "),
     ]:
         with pytest.raises(ValueError, match=f"{path} is that of another fit, which differs in .*{reason}"):
             clone(broken_off).set_params(**{name: value}).fit(TEXTS, LABELS)

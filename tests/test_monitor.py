@@ -49,6 +49,15 @@ def test_training_stops_after_epochs_without_gain_and_keeps_the_best(losses, n_r
     assert len(watching.history["loss"]) == len(watching.history["val_loss"]) == n_run
 
 
+def test_the_best_may_be_told_by_the_score():
+    pairs = iter([(3.0, 0.5), (2.0, 0.4), (4.0, 0.6), (1.0, 0.6), (1.0, 0.1)])
+    watching = Monitor(
+        SPEC, lambda spec, weights: next(pairs), patience=2, tol=0.0, epochs=9, n_tokens=1,
+        learning_rate=0.5, verbose=0, owner="Owner", by="score",
+    )  # fmt: skip
+    assert run(watching) == 5 and watching.best_epoch == 2
+
+
 def test_patience_starts_anew_with_each_gain():
     watching = monitor([5.0, 6.0, 4.0, 6.0, 3.0, 6.0, 6.0])
     assert run(watching) == 7 and watching.best_epoch == 4

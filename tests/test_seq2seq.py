@@ -249,9 +249,33 @@ def test_score(digits):
     goals = ["4 3 2 1", "4", "1 2 2", "1 3"]
     assert digits.score(NEW, goals) == pytest.approx(1)
     assert digits.score(NEW, ["x"] * 4) < 0.3
-    assert digits.score(NEW, goals, metric="bleu") == pytest.approx(1)
-    with pytest.raises(ValueError, match="'chrf' or 'bleu'"):
-        digits.score(NEW, goals, metric="rouge")
+    other = pickle.loads(pickle.dumps(digits)).set_params(scoring="bleu")
+    assert other.score(NEW, goals) == pytest.approx(1)
+    assert other.score(NEW, ["4 3 2 2", *goals[1:]]) < 1
+    with pytest.raises(ValueError, match="'scoring' parameter of RNNTextSeq2Seq"):
+        other.set_params(scoring="rouge").score(NEW, goals)
+
+
+@pytest.mark.parametrize("scoring", ["chrf", "bleu"])
+def test_the_weights_kept_are_those_of_the_best_score(scoring, tmp_path):
+    pytest.importorskip("sacrebleu")
+    X = ["one two one two", "two one one one", "two two two one", "one one two two"] * 6
+    y = [" ".join(DIGITS[word] for word in text.split()) for text in X]
+    model = RNNTextSeq2Seq(**TINY | {
+        "epochs": 6, "rnn_units": 8, "embedding_dim": 8, "learning_rate": 0.03, "early_stopping": "score",
+        "scoring": scoring, "n_iter_no_change": 6, "checkpoint": tmp_path / "fit",
+    })  # fmt: skip
+    model.fit(X, y, X_val=X[:4], y_val=y[:4])
+    assert model.n_iter_ == 6
+    assert model.best_validation_score_ == max(model.validation_scores_) > min(model.validation_scores_)
+    assert model.score(X[:4], y[:4]) == model.best_validation_score_
+    assert model.history_["val_loss"] == sorted(model.history_["val_loss"], reverse=True)  # not by these
+
+
+def test_stopping_by_the_score_needs_sacrebleu_before_the_first_epoch(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sacrebleu", None)
+    with pytest.raises(ImportError, match=r"pip install 'skrnn\[metrics\]'"):
+        RNNTextSeq2Seq(**TINY | {"early_stopping": "score"}).fit(NEW, NEW)
 
 
 def test_score_names_the_extra(digits, monkeypatch):
