@@ -154,6 +154,24 @@ def test_plot_translation_of_a_file(run_example, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:FigureCanvasAgg is non-interactive")
+def test_plot_summarisation_of_a_file(run_example, tmp_path):
+    pytest.importorskip("matplotlib")
+    path = tmp_path / "pairs.tsv"
+    path.write_text("".join(f"the long text about {i} and more\tabout {i}\n" for i in range(40)), "utf-8")
+    output = run_example("plot_summarisation.py", path, 30)
+    assert "27 pairs to learn from, 3 to test with" in output
+    assert len(re.findall(r"ROUGE-1: .* \d+\.\d", output)) == 2
+
+
+@pytest.mark.filterwarnings("ignore:FigureCanvasAgg is non-interactive")
+@pytest.mark.slow
+def test_plot_summarisation_as_it_is(run_example):
+    pytest.importorskip("matplotlib")
+    own, first_words = map(float, re.findall(r"ROUGE-1: .* (\d+\.\d)", run_example("plot_summarisation.py")))
+    assert own > first_words + 4
+
+
+@pytest.mark.filterwarnings("ignore:FigureCanvasAgg is non-interactive")
 @pytest.mark.slow
 @pytest.mark.parametrize("sizes", [(300, 120), ()])
 def test_plot_pretraining(run_example, sizes):
