@@ -1,5 +1,7 @@
-"""R8, R9 and R10: threads on one estimator, memory of many fits, memory of transform over many rows.
+"""R3 and R7 to R10: seeds, long texts, threads on one estimator, memory of many fits and of many rows.
 
+    python benchmarks/bench_promises.py seeds
+    python benchmarks/bench_promises.py lengths
     python benchmarks/bench_promises.py threads
     python benchmarks/bench_promises.py fits --fits 50
     python benchmarks/bench_promises.py rows --rows 1000 10000 100000 1000000
@@ -10,9 +12,12 @@ The figures had are in docs/promises.md.
 import argparse
 import gc
 import os
+import subprocess
+import sys
 import threading
 import time
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 
@@ -30,6 +35,52 @@ def resident():
     """Return the memory of this process in MB."""
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+SEEDED = """
+import hashlib, sys
+from bench_promises import texts
+from skrnn import RNNTextClassifier
+classifier = RNNTextClassifier(rnn_units=8, embedding_dim=8, epochs=2, recurrent_dropout=0.2, random_state=7,
+                               n_jobs=int(sys.argv[1]))
+classifier.fit(texts(300), ["a", "b", "c"] * 100)
+arrays = [array for _, array in sorted(classifier._weights.items())]
+arrays.append(classifier.predict_proba(texts(50, 1)))
+print(hashlib.sha256(b"".join(array.tobytes() for array in arrays)).hexdigest())
+"""
+
+
+def seeds(n_processes=20):
+    """R3: weights and predictions of one seed, each in a new process, with one or two threads."""
+    found = [
+        subprocess.run(
+            [sys.executable, "-c", SEEDED, str(1 + i % 2)], capture_output=True, text=True, check=True,
+            cwd=Path(__file__).parent, env=os.environ | {"PYTHONHASHSEED": str(i)},
+        ).stdout
+        for i in range(n_processes)
+    ]  # fmt: skip
+    print(f"{found.count(found[0])} of {n_processes} equal to the bit")
+
+
+def lengths():
+    """R7: one text of so many characters, beside a short one, all of its tokens read."""
+    for analyzer in ("word", "char", "subword"):
+        model = skrnn.RNNTextEncoder(
+            objective="random", rnn_units=8, embedding_dim=8, sequence_length=10**8, analyzer=analyzer
+        ).fit(texts(200))
+        for n_words in (250_000, 500_000, 1_000_000, 2_000_000):
+            X = [" ".join(WORDS[i] for i in np.random.default_rng(0).integers(0, len(WORDS), n_words)), "w1"]
+            tracemalloc.start()
+            begun = time.perf_counter()
+            vectors = model.transform(X)
+            seconds, peak = time.perf_counter() - begun, tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+            right = vectors.shape[0] == 2 and bool(np.isfinite(vectors).all())
+            print(
+                f"{analyzer:>8} {n_words:>9,} words, {len(X[0]) / 1e6:5.1f} MB: {seconds:6.1f} s, "
+                f"{peak / len(X[0]):5.0f} bytes a byte, {'right' if right else 'WRONG'}",
+                flush=True,
+            )
 
 
 def threads(n_threads=32, n_calls=200):
@@ -83,8 +134,14 @@ def rows(counts):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["threads", "fits", "rows"])
+    parser.add_argument("what", choices=["seeds", "lengths", "threads", "fits", "rows"])
     parser.add_argument("--fits", type=int, default=50)
     parser.add_argument("--rows", type=int, nargs="+", default=[1000, 10_000, 100_000, 1_000_000])
     given = parser.parse_args()
-    {"threads": threads, "fits": lambda: fits(given.fits), "rows": lambda: rows(given.rows)}[given.what]()
+    {
+        "seeds": seeds,
+        "lengths": lengths,
+        "threads": threads,
+        "fits": lambda: fits(given.fits),
+        "rows": lambda: rows(given.rows),
+    }[given.what]()

@@ -117,14 +117,15 @@ class BaseRNNText(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     # -- reading -------------------------------------------------------------------------------
 
-    def _read(self, X: Any, *, reset: bool = False) -> list[str]:
-        """Return texts as a list of str; at fit (`reset`) none at all is an error."""
+    def _read(self, X: Any, *, reset: bool = False, least: int = 0) -> list[str]:
+        """Return texts as a list of str, so many at `least`; the name of a column may be new at a `reset`."""
         texts = check_texts(X, owner=type(self).__name__, missing=self.missing)
         if not reset and hasattr(X, "columns") and hasattr(self, "feature_names_in_"):
             _check_feature_names(self, X, reset=False)
-        if reset and not texts:
+        if len(texts) < least:
             raise ValueError(
-                f"{type(self).__name__}.fit got 0 texts (0 sample(s)); a minimum of 1 is required."
+                f"{type(self).__name__} got {len(texts)} texts ({len(texts)} sample(s)); a minimum of "
+                f"{least} is required."
             )
         return texts
 

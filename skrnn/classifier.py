@@ -187,7 +187,7 @@ class RNNTextClassifier(ClassifierMixin, BaseRNNText):
             If the loss is not a finite number. The estimator is then as it was before.
         """
         owner = type(self).__name__
-        texts = self._read(X, reset=True)
+        texts = self._read(X, reset=True, least=1)
         rng = generator(self.random_state)
         targets = labels(y, texts, owner=owner)
 
@@ -201,7 +201,7 @@ class RNNTextClassifier(ClassifierMixin, BaseRNNText):
             raise ValueError(f"class_weight of {owner} gives every text a weight of 0.")
         given = None
         if X_val is not None:
-            given = labelled(self._read(X_val, reset=True), y_val, sample_weight_val, "y_val")
+            given = labelled(self._read(X_val, reset=True, least=1), y_val, sample_weight_val, "y_val")
         strata = None if targets.indicator else train.targets
         train, held_out = self._hold_out(train, given, rng, strata=strata)
         fitted = self._learn(targets.head, train, held_out, rng, n_outputs=targets.n_outputs)
@@ -251,7 +251,7 @@ class RNNTextClassifier(ClassifierMixin, BaseRNNText):
         (2, ['bad', 'film', 'good'])
         """
         owner = type(self).__name__
-        texts = self._read(X, reset=True)
+        texts = self._read(X, reset=not self.__sklearn_is_fitted__(), least=1)
         targets = self._targets_of_chunk(y, texts, classes)
         codes = targets.encode(y, texts)
         if isinstance(self.class_weight, str):

@@ -220,7 +220,7 @@ class RNNTextEncoder(BaseRNNText):
             If the loss is not a finite number. The estimator is then as it was before.
         """
         owner = type(self).__name__
-        texts = self._read(X, reset=True)
+        texts = self._read(X, reset=True, least=1)
         rng = generator(self.random_state)
         objective = self._objective(y)
         targets = None
@@ -234,7 +234,7 @@ class RNNTextEncoder(BaseRNNText):
         train = labelled(texts, y, sample_weight, "y")
         given = None
         if X_val is not None:
-            given = labelled(self._read(X_val, reset=True), y_val, sample_weight_val, "y_val")
+            given = labelled(self._read(X_val, reset=True, least=1), y_val, sample_weight_val, "y_val")
         strata = None
         if targets is not None and targets.classes is not None and not targets.indicator:
             strata = train.targets
@@ -275,7 +275,7 @@ class RNNTextEncoder(BaseRNNText):
         {chunks}
         """
         owner = type(self).__name__
-        texts = self._read(X, reset=True)
+        texts = self._read(X, reset=not self.__sklearn_is_fitted__(), least=1)
         fitted_before = self.__sklearn_is_fitted__()
         objective = self.objective_ if fitted_before else self._objective(y)
         targets = None
@@ -369,7 +369,7 @@ class RNNTextEncoder(BaseRNNText):
             1 at best; the ends of the texts count as tokens.
         """
         check_is_fitted(self)
-        ids = self._ids(self._read(X, reset=True))
+        ids = self._ids(self._read(X, least=1))
         log_likelihood = self._forward.log_likelihood(ids, n_threads(self.n_jobs))
         return float(np.exp(-log_likelihood.sum() / (len(ids.ids) + len(log_likelihood))))
 

@@ -177,7 +177,7 @@ class RNNTextRegressor(RegressorMixin, BaseRNNText):
             If the loss is not a finite number. The estimator is then as it was before.
         """
         owner = type(self).__name__
-        texts = self._read(X, reset=True)
+        texts = self._read(X, reset=True, least=1)
         rng = generator(self.random_state)
         targets = numbers(y, texts, owner=owner)
 
@@ -188,10 +188,10 @@ class RNNTextRegressor(RegressorMixin, BaseRNNText):
         train = labelled(texts, y, sample_weight, "y")
         given = None
         if X_val is not None:
-            given = labelled(self._read(X_val, reset=True), y_val, sample_weight_val, "y_val")
+            given = labelled(self._read(X_val, reset=True, least=1), y_val, sample_weight_val, "y_val")
         train, held_out = self._hold_out(train, given, rng)
         fitted = self._learn(targets.head, train, held_out, rng, n_outputs=targets.n_outputs)
-        fitted |= {"_mean": targets.mean, "_scale": targets.scale, "_one_column": np.ndim(y) == 1}
+        fitted |= {"_mean": targets.mean, "_scale": targets.scale, "_one_column": np.asarray(y).ndim == 1}
         self._assign(X, fitted)
         return self
 
@@ -224,12 +224,12 @@ class RNNTextRegressor(RegressorMixin, BaseRNNText):
         {chunks}
         """
         owner = type(self).__name__
-        texts = self._read(X, reset=True)
+        texts = self._read(X, reset=not self.__sklearn_is_fitted__(), least=1)
         if self.__sklearn_is_fitted__():
             targets = Targets(owner, "linear", self._spec.n_outputs, None, self._mean, self._scale)
             one_column = self._one_column
         else:
-            targets, one_column = numbers(y, texts, owner=owner), np.ndim(y) == 1
+            targets, one_column = numbers(y, texts, owner=owner), np.asarray(y).ndim == 1
         chunk = Labelled(
             texts, targets.encode(y, texts), check_weights(sample_weight, len(texts), owner=owner)
         )

@@ -251,7 +251,7 @@ class RNNTextSeq2Seq(BaseRNNText):
         return self
 
     def _pairs(self, X: Any, y: Any, sample_weight: Any, name: str) -> Labelled:
-        texts = self._read(X, reset=True)
+        texts = self._read(X, reset=True, least=1)
         if y is None:
             raise ValueError(
                 f"RNNTextSeq2Seq.fit requires {name} to be passed, but the target {name} is None: give one "

@@ -70,7 +70,7 @@ class Targets:
         check_given(y, self.owner, name)
         check_consistent_length(texts, y)
         if self.classes is None or self.indicator:
-            values = _matrix(y, name)
+            values = _matrix(y, self.owner, name)
             if values.shape[1] != self.n_outputs:
                 raise ValueError(
                     f"{name} of {self.owner}.fit must have {self.n_outputs} column(s), as y. Got "
@@ -119,7 +119,7 @@ def labels(y: Any, texts: list[str], *, owner: str) -> Targets:
     check_consistent_length(texts, y)
     check_classification_targets(y)
     if type_of_target(y) == "multilabel-indicator":
-        n = _matrix(y, "y").shape[1]
+        n = _matrix(y, owner, "y").shape[1]
         return Targets(owner, "sigmoid", n, np.arange(n))
     return _classes(column_or_1d(y, warn=True), owner, "y")
 
@@ -187,7 +187,7 @@ def numbers(y: Any, texts: list[str], *, owner: str) -> Targets:
     """
     check_given(y, owner, "y")
     check_consistent_length(texts, y)
-    values = _matrix(y, "y")
+    values = _matrix(y, owner, "y")
     spread = values.std(axis=0)
     return Targets(
         owner, "linear", values.shape[1], None, values.mean(axis=0), np.where(spread > 0, spread, 1.0)
@@ -211,7 +211,12 @@ def check_given(y: Any, owner: str, name: str) -> None:
     assert_all_finite(y, input_name=name)
 
 
-def _matrix(y: Any, name: str) -> np.ndarray:
-    values = check_array(y, accept_sparse="csr", dtype=np.float64, ensure_2d=False, input_name=name)
+def _matrix(y: Any, owner: str, name: str) -> np.ndarray:
+    try:
+        values = check_array(y, accept_sparse="csr", dtype=np.float64, ensure_2d=False, input_name=name)
+    except ValueError as error:
+        if "could not convert" not in str(error):
+            raise
+        raise ValueError(f"{name} of {owner}.fit must hold numbers: {error}.") from error
     values = values.toarray() if hasattr(values, "toarray") else values
     return values.reshape(len(values), -1)

@@ -133,6 +133,8 @@ def test_epochs_differ_and_seeds_do_not():
     first, again, other = (epoch(parts, np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert [b.tolist() for b, _ in first] == [b.tolist() for b, _ in again]
     assert [b.tolist() for b, _ in first] != [b.tolist() for b, _ in other]
+    together = [{frozenset(batch.tolist()) for batch, _ in batches} for batches in (first, other)]
+    assert not together[0] & together[1]
 
 
 @given(ragged)

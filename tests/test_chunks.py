@@ -72,6 +72,13 @@ def test_a_stream_keeps_what_the_first_chunk_fixed(streamed):
     assert other.vocabulary_ == before == streamed.vocabulary_ and other.n_iter_ == 3
 
 
+def test_a_fit_ends_the_stream(streamed):
+    other = pickle.loads(pickle.dumps(streamed)).set_params(epochs=1)
+    y = [1.0, 0.0] * 3 if is_regressor(other) else LABELS
+    state = vars(other.fit(TEXTS, *[y] * (getattr(other, "objective", "") != "autoencoder")))
+    assert "_progress" not in state and other.n_iter_ == 1
+
+
 class Interrupt(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         raise KeyboardInterrupt

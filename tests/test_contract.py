@@ -123,6 +123,7 @@ def test_fit_changes_neither_parameters_nor_input_nor_random_states_and_forgets_
 
     y = targets(fitted)
     new = clone(fitted).fit(["one two", "three four"] * 4, y[::-1])
+    outputs(new, TEXTS)
     texts, given, ones = list(TEXTS), list(y), pd.Series([1] * 8)
     before = {name: joblib.hash(value) for name, value in new.get_params().items()}
     np.random.seed(1)
@@ -346,7 +347,12 @@ def test_probabilities_agree_with_predictions(labels):
 
 @pytest.mark.parametrize("fitted", [name for name in ESTIMATORS if name != "random"], indirect=True)
 def test_weights_weigh(fitted):
-    other = clone(fitted).fit(TEXTS, targets(fitted), sample_weight=[5.0] + [0.1] * 7)
+    other, weights = clone(fitted), np.array([5.0] + [0.1] * 7, np.float32)
+    if is_classifier(other):
+        other.set_params(class_weight={"a": 1, "b": 3})
+    given = weights.copy()
+    other.fit(TEXTS, targets(fitted), sample_weight=given)
+    np.testing.assert_array_equal(given, weights)
     assert not np.array_equal(other.transform(TEXTS), fitted.transform(TEXTS))
 
 
@@ -381,10 +387,12 @@ def test_copies_say_the_same(fitted, tmp_path):
 
 
 def test_the_state_is_plain(fitted):
+    outputs(fitted, TEXTS)
     plain = (str, int, float, bool, type(None), np.ndarray, list, dict, tuple, np.generic)
     for name, value in fitted.__getstate__().items():
         kind = type(value).__module__
         assert isinstance(value, plain) or kind.startswith("skrnn."), (name, type(value))
+        assert kind != "skrnn.forward", f"{name} is made of the weights, and need not be kept"
 
 
 # -- outputs ------------------------------------------------------------------------------------
@@ -408,6 +416,14 @@ def test_a_frame_gives_its_column_name():
     assert encoder.feature_names_in_.tolist() == ["review"] and encoder.n_features_in_ == 1
     with pytest.raises(ValueError, match="feature names"):
         encoder.transform(pd.DataFrame({"other": TEXTS}))
+    assert not hasattr(encoder.fit(TEXTS), "feature_names_in_")
+
+
+def test_a_fit_without_a_seed_leaves_the_global_one_alone():
+    np.random.seed(1)
+    before = np.random.get_state()[1].copy()
+    skrnn.RNNTextEncoder(objective="random", **TINY | {"random_state": None}).fit(TEXTS)
+    np.testing.assert_array_equal(np.random.get_state()[1], before)
 
 
 def test_tags(new):

@@ -199,8 +199,9 @@ def test_the_folded_table_changes_nothing():
     np.testing.assert_allclose(before, after[:2], rtol=0, atol=1e-6)
 
 
-def test_weights_are_left_as_they_are():
-    spec = spec_of(layer="lstm", pooling="attention", n_components=2)
+@pytest.mark.parametrize("layer", LAYERS)
+def test_weights_are_left_as_they_are(layer):
+    spec = spec_of(layer=layer, n_heads=1, pooling="attention", n_components=2)
     weights = weights_of(spec)
     copies = {name: array.copy() for name, array in weights.items()}
     for array in weights.values():

@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+from sklearn.metrics import r2_score
+
+from skrnn import RNNTextRegressor
+
+TEXTS = ["good film", "bad film", "good one", "so bad"] * 8
+TINY = {
+    "layer": "simple_rnn", "rnn_units": 3, "embedding_dim": 3, "epochs": 20, "batch_size": 8,
+    "learning_rate": 0.03, "early_stopping": False, "random_state": 0,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def y():
+    return np.array([1030.0, 970.0] * 16)
+
+
+@pytest.fixture(scope="module")
+def one(y):
+    return RNNTextRegressor(**TINY).fit(TEXTS, y)
+
+
+def test_numbers_come_in_their_own_unit(one, y):
+    found = one.predict(TEXTS)
+    assert found.dtype == np.float64 and found.shape == (32,)
+    np.testing.assert_allclose(found, y, atol=10)
+    assert one.score(TEXTS, y) == pytest.approx(r2_score(y, found)) and one.score(TEXTS, y) > 0.9
+
+
+def test_columns_are_learned_each_in_its_unit(y):
+    both = np.stack([y, 5e-4 - 1e-6 * y], axis=1)
+    model = RNNTextRegressor(**TINY).fit(TEXTS, both)
+    found = model.predict(TEXTS)
+    assert found.shape == (32, 2)
+    assert (abs(found - both) < both.std(axis=0) / 3).all()
+    assert model.score(TEXTS, both) > 0.9
+    assert model.fit(TEXTS, both[:, :1]).predict(TEXTS[:3]).shape == (3, 1)
+
+
+def test_a_number_that_never_changes_is_predicted():
+    model = RNNTextRegressor(**TINY | {"epochs": 1}).fit(TEXTS, np.full(32, 7.0))
+    np.testing.assert_allclose(model.predict(TEXTS[:4]), 7, atol=1)
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [([1.0] * 31, "inconsistent"), ([np.nan] + [1.0] * 31, "NaN"), (["a"] * 32, "number")],
+    ids=["short", "NaN", "words"],
+)
+def test_bad_numbers_are_refused(y, message):
+    with pytest.raises(ValueError, match=message):
+        RNNTextRegressor(**TINY).fit(TEXTS, y)
