@@ -80,10 +80,10 @@ class SampledDense(keras.layers.Dense):
 
 
 class Builder:
-    """One network under construction: hands every random layer a seed of its own."""
+    """One network under construction: hands every random layer a seed of its own, which training replaces."""
 
-    def __init__(self, spec: Spec, seed: int) -> None:
-        self.spec, self.seed = spec, seed
+    def __init__(self, spec: Spec) -> None:
+        self.spec, self.seed = spec, 0
 
     def next_seed(self) -> int:
         """Return a seed that no other layer has."""
@@ -208,7 +208,6 @@ def network(
     spec: Spec,
     weights: Weights,
     *,
-    seed: int = 0,
     length: int | None = None,
     training: bool = False,
     sampled: bool = False,
@@ -221,8 +220,6 @@ def network(
         The network.
     weights : dict of str to ndarray
         Its weights.
-    seed : int, default=0
-        Of the dropout masks.
     length : int, default=None
         Columns of the input; None for any.
     training : bool, default=False
@@ -240,7 +237,7 @@ def network(
         autoencoder takes [ids, ids with a boundary before them], and so does a language model of two
         directions [ids with a boundary before them, ids with one after them].
     """
-    build = Builder(spec, seed)
+    build = Builder(spec)
     ids = keras.Input((length,), dtype="int32", name="ids")
     inputs = [ids]
     embedding = keras.layers.Embedding(

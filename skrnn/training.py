@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from threading import Lock
 from typing import Any, NamedTuple
 
 import keras
@@ -26,6 +28,11 @@ _LOSS: dict[str, str] = {
     "language_model": "sparse_categorical_crossentropy",
 }
 AfterEpoch = Callable[[int, float, Callable[[], Weights]], bool]
+
+# The network that was trained last, and no other. To trace a new one takes 1 to 2 s and 35 MB that TensorFlow
+# never gives back; of what it has learned nothing is used.
+_kept: dict[Hashable, tuple[keras.Model, dict[str, Any]]] = {}
+_lock = Lock()
 
 
 class Examples(NamedTuple):
@@ -226,20 +233,88 @@ def train(
     checkpoint : Checkpoint, default=None
         Where the training is kept after each epoch, and goes on from.
     """
-    model = trainable(spec, weights, seed, optimizer, learning_rate)
     batches = text_batches(spec, examples, batch_size, max_tokens, seed)
-    fit(model, batches, epochs, [*callbacks, EpochEnd(after_epoch, weights)], checkpoint)
+    with trainable(spec, weights, optimizer, learning_rate, seed, callbacks) as model:
+        fit(model, batches, epochs, [*callbacks, EpochEnd(after_epoch, weights)], checkpoint)
 
 
-def trainable(spec: Spec, weights: Weights, seed: int, optimizer: str, learning_rate: float) -> keras.Model:
-    """Return the compiled network that is to be trained."""
-    sampled = is_sampled(spec)
-    model = network(spec, weights, seed=seed, training=True, sampled=sampled)
-    loss: Any = _LOSS.get(spec.head)
-    if spec.head in TOKEN_HEADS:  # the weights of a batch's tokens sum to one
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=sampled, reduction="sum")
-    compile_model(model, loss, optimizer, learning_rate)
-    return model
+def trainable(
+    spec: Spec, weights: Weights, optimizer: str, learning_rate: float, seed: int, callbacks: Sequence[Any]
+) -> AbstractContextManager[keras.Model]:
+    """Lend the network of a Spec, compiled; parameters as of :func:`train`."""
+
+    def build() -> keras.Model:
+        sampled = is_sampled(spec)
+        model = network(spec, weights, training=True, sampled=sampled)
+        loss: Any = _LOSS.get(spec.head)
+        if spec.head in TOKEN_HEADS:  # the weights of a batch's tokens sum to one
+            loss = keras.losses.SparseCategoricalCrossentropy(from_logits=sampled, reduction="sum")
+        compile_model(model, loss, optimizer, learning_rate)
+        return model
+
+    return lent((spec, optimizer), build, weights, learning_rate, seed, keep=not callbacks)
+
+
+@contextmanager
+def lent(
+    key: Hashable,
+    build: Callable[[], keras.Model],
+    weights: Weights,
+    learning_rate: float,
+    seed: int,
+    *,
+    keep: bool,
+) -> Iterator[keras.Model]:
+    """Lend a network that is the same as a new one: that which was trained last, or one that is built.
+
+    Parameters
+    ----------
+    key : Hashable
+        All that `build` depends on, but for what follows.
+    build : callable
+        Returns the compiled network.
+    weights : dict of str to ndarray
+        Where to start.
+    learning_rate : float
+        Step size of the optimizer.
+    seed : int
+        Of the dropout masks.
+    keep : bool
+        Whether it may serve again. One that callbacks have seen is left to them; one whose training failed
+        is given up.
+    """
+    key = key, keras.distribution.distribution()
+    with _lock:  # whoever trains has the network to himself; a second one builds another
+        kept = _kept.pop(key, None)
+        _kept.clear()
+    if kept is None:
+        model = build()
+        model.optimizer.build(model.trainable_variables)
+        # each starts as one number all over
+        start = {name: keras.ops.convert_to_numpy(v).flat[0] for name, v in optimizer_state(model).items()}
+    else:
+        model, start = kept
+    for name, variable in variables(model).items():
+        variable.assign(weights[name])
+    for name, variable in optimizer_state(model).items():
+        variable.assign(np.full(variable.shape, start[name]))
+    model.optimizer.learning_rate = learning_rate
+    random = [v for v in model.non_trainable_variables if v.name == "seed_generator_state"]
+    for i, variable in enumerate(random):
+        variable.assign(np.array([(seed + 0x9E3779B9 * (i + 1)) % 2**31, 0], np.uint32))
+    yield model
+    if keep:
+        with _lock:
+            _kept.clear()
+            _kept[key] = model, start
+
+
+def optimizer_state(model: keras.Model) -> dict[str, Any]:
+    """Return the variables of a network's optimizer by name, its learning rate aside."""
+    kept = [v for v in model.optimizer.variables if v is not model.optimizer._learning_rate]
+    if hasattr(model.optimizer, "_u_product"):  # nadam does not list it
+        kept.append(model.optimizer._u_product)
+    return {f"{i}/{v.name}": v for i, v in enumerate(kept)}
 
 
 def text_batches(spec: Spec, examples: Examples, batch_size: int, max_tokens: int, seed: int) -> Batches:

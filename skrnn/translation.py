@@ -14,7 +14,7 @@ from skrnn.checkpoint import Checkpoint
 from skrnn.network import FLOAT, Builder, variables
 from skrnn.spec import Spec, Weights
 from skrnn.tokens import BOUNDARY, PAD, Sequences
-from skrnn.training import AfterEpoch, Batches, EpochEnd, compile_model, fit
+from skrnn.training import AfterEpoch, Batches, EpochEnd, compile_model, fit, lent
 
 _STEPS = 4  # lengths of batches are multiples of it
 
@@ -112,7 +112,7 @@ class SmoothedCrossentropy(keras.losses.Loss):
         return losses + self.smoothing * (own - ops.mean(y_pred, axis=-1))
 
 
-def network(spec: Spec, weights: Weights, *, seed: int = 0, training: bool = False) -> keras.Model:
+def network(spec: Spec, weights: Weights, *, training: bool = False) -> keras.Model:
     """Build the "seq2seq" network of a Spec, with the given weights.
 
     Parameters
@@ -121,8 +121,6 @@ def network(spec: Spec, weights: Weights, *, seed: int = 0, training: bool = Fal
         The network.
     weights : dict of str to ndarray
         Its weights.
-    seed : int, default=0
-        Of the dropout masks.
     training : bool, default=False
         Whether it is to be trained: the softmax is then left out.
 
@@ -132,7 +130,7 @@ def network(spec: Spec, weights: Weights, *, seed: int = 0, training: bool = Fal
         [ids of the source, int32 (b, t), ids of the target with a boundary before them, (b, s)], both
         zero on the right where a text has ended, to the probabilities of each next id, (b, s, n_outputs).
     """
-    build = Builder(spec, seed)
+    build = Builder(spec)
     ids = keras.Input((None,), dtype="int32", name="ids")
     previous = keras.Input((None,), dtype="int32", name="previous")
     mask = ops.not_equal(ids, PAD)
@@ -240,11 +238,17 @@ checkpoint
     label_smoothing : float
         See :class:`SmoothedCrossentropy`.
     """
-    model = network(spec, weights, seed=seed, training=True)
-    compile_model(model, SmoothedCrossentropy(label_smoothing), optimizer, learning_rate)
+
+    def build() -> keras.Model:
+        model = network(spec, weights, training=True)
+        compile_model(model, SmoothedCrossentropy(label_smoothing), optimizer, learning_rate)
+        return model
+
     counts = lengths(pairs.sources) + lengths(pairs.targets)
     batches = _Batches(pairs, buckets(counts, batch_size, max_tokens), seed)
-    fit(model, batches, epochs, [*callbacks, EpochEnd(after_epoch, weights)], checkpoint)
+    key = spec, optimizer, label_smoothing
+    with lent(key, build, weights, learning_rate, seed, keep=not callbacks) as model:
+        fit(model, batches, epochs, [*callbacks, EpochEnd(after_epoch, weights)], checkpoint)
 
 
 def model(spec: Spec, weights: Weights, optimizer: str, learning_rate: float) -> keras.Model:

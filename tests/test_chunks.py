@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone, is_regressor
 
-from skrnn import RNNTextClassifier, RNNTextEncoder, RNNTextRegressor, chunks, load, save
+from skrnn import RNNTextClassifier, RNNTextEncoder, RNNTextRegressor, load, save, training
 
 TEXTS = ["good film", "bad film", "a very good film", "very bad", "so good", "so very bad"]
 LABELS = [1, 0, 1, 0, 1, 0]
@@ -48,7 +48,7 @@ def streamed(request):
 def test_the_same_chunks_give_the_same_bits_with_a_file_and_a_pickle_in_between(streamed, tmp_path):
     again = feed(clone(streamed), 1)
     assert not same_weights(again, streamed)
-    chunks._kept.clear()  # as in another process
+    training._kept.clear()  # as in another process
     save(again, tmp_path / "stream.skrnn")
     again = pickle.loads(pickle.dumps(load(tmp_path / "stream.skrnn")))
     assert same_weights(feed(again, 1, start=1), streamed)
@@ -165,5 +165,5 @@ def test_a_stream_is_learned_in_bounded_memory():
         sizes.append(tracemalloc.get_traced_memory()[0])
     tracemalloc.stop()
     assert (sizes[-1] - sizes[3]) / 5 < 50_000  # the texts of a chunk are 200 kB
-    assert len(chunks._kept) == 1
+    assert len(training._kept) == 1
     assert classifier.score(["good film", "bad film"], [1, 0]) == 1.0

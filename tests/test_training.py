@@ -1,11 +1,13 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import keras
 import numpy as np
 import pytest
 
+from skrnn import training
 from skrnn.batches import buckets, join_rows, lengths
 from skrnn.spec import Spec, initial_weights
 from skrnn.training import LARGE, N_SAMPLED, Examples, _Batches, is_sampled, sample_ids, train
@@ -62,6 +64,27 @@ def test_a_weight_of_zero_is_a_row_that_is_not_there(head):
     weighted, loss_weighted = trained(spec, examples([[3, 4, 5], [6, 7]], None, [1, 0]))
     assert_close(weighted, without, atol=1e-6)
     assert loss_weighted == pytest.approx(loss, rel=1e-5)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "nadam", "adagrad"])
+def test_a_network_that_is_lent_again_is_as_a_new_one(optimizer):
+    spec = replace(SPEC, dropout=0.2, recurrent_dropout=0.2)
+    data = examples([[3, 4, 5], [6, 7, 8]] * 8, [0, 1] * 8)
+    training._kept.clear()
+    new, losses = trained(spec, data, optimizer=optimizer, epochs=2)
+    ((model, _),) = training._kept.values()
+    trained(spec, examples([[3, 3]] * 9, [1] * 9), optimizer=optimizer, learning_rate=0.5, seed=4)
+    again, losses_again = trained(spec, data, optimizer=optimizer, epochs=2)
+    assert [kept is model for kept, _ in training._kept.values()] == [True]
+    assert losses_again == losses
+    for name in new:
+        np.testing.assert_array_equal(again[name], new[name])
+
+
+def test_a_network_that_callbacks_have_seen_is_left_to_them():
+    training._kept.clear()
+    trained(SPEC, examples([[3, 4]], [0]), callbacks=[keras.callbacks.Callback()])
+    assert not training._kept
 
 
 def test_longer_neighbours_change_no_loss():
