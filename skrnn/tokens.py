@@ -34,7 +34,15 @@ _PORTABLE = re.compile(
     r"|(?:[*+?]|\{\d+(?:,\d*)?\})\??(?![*+?{])|[\w '\"@#,;:!/_%=<>-])+",
     re.ASCII,
 )
-_SEPARATORS = re.compile("[\x1c-\x1f]")
+_SEPARATORS = "\x1c\x1d\x1e\x1f"
+# Beyond ASCII, characters that both count alike as letters, digits, spaces or none of these: letters (Latin,
+# Greek, Cyrillic, Chinese, Japanese), marks of print, currencies. Fractions, raised numbers, accents that
+# stand alone and letters of a newer Unicode are not among them.
+_ALIKE = re.compile(
+    "[\x00-\x1b\x20-\xb1\xb4-\xb8\xba\xbb\xbf-\u024f\u0386\u0388-\u038a\u038c\u038e-\u03a1\u03a3-\u03ff"
+    "\u0400-\u0481\u048a-\u052f\u2010-\u2027\u2030-\u203e\u20a0-\u20bf\u2122\u3001-\u3003\u3008-\u3011"
+    "\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fcc\uff01-\uff0f]*"
+)
 _SPACES = re.compile(r"\s\s+")
 _LEAST_FOR_POLARS = 100_000  # characters; below, starting it costs more than it saves
 _forked = False  # polars' threads do not survive a fork, and waiting for them would never end
@@ -292,8 +300,8 @@ class Tokens:
         elif isinstance(flat, list):
             ids = np.fromiter(map(self.vocabulary.get, flat, repeat(UNKNOWN)), np.int32, len(flat))
         else:
-            codes = flat.cast(self._enum, strict=False).to_physical().cast(_polars().Int32)
-            ids = (codes + N_SPECIAL).fill_null(UNKNOWN).to_numpy()
+            codes = _on_all_cores(flat, lambda term: term.cast(self._enum, strict=False).to_physical())
+            ids = (codes.cast(_polars().Int32) + N_SPECIAL).fill_null(UNKNOWN).to_numpy()
         return _sequences(ids, rows.lengths)
 
     @cached_property
@@ -407,15 +415,31 @@ def _polars() -> Any:
 def _split_by_polars(texts: list[str], pattern: str, find: Callable[[str], list[str]]) -> _Rows:
     """Split texts in Rust, on all cores; those it might read otherwise than re are split by re."""
     pl = _polars()
-    plain = np.fromiter((text.isascii() and not _SEPARATORS.search(text) for text in texts), bool, len(texts))
+    plain = np.fromiter(map(_alike, texts), bool, len(texts))
     fast, slow = np.flatnonzero(plain), np.flatnonzero(~plain)
-    parts = [pl.Series([texts[i] for i in fast], dtype=pl.String).str.extract_all(pattern)]
+    lists = _on_all_cores(
+        pl.Series([texts[i] for i in fast], dtype=pl.String), lambda text: text.str.extract_all(pattern)
+    )
     if len(slow):
-        parts.append(pl.Series([find(texts[i]) for i in slow], dtype=pl.List(pl.String)))
-    lists = pl.concat(parts)
-    if len(slow):
+        lists = pl.concat([lists, pl.Series([find(texts[i]) for i in slow], dtype=pl.List(pl.String))])
         lists = lists.gather(np.argsort(np.concatenate([fast, slow])))
     return _Rows(lists.explode().drop_nulls(), lists.list.len().to_numpy().astype(np.int64))
+
+
+def _alike(text: str) -> bool:
+    """Return whether re and polars' regex read a text alike."""
+    if text.isascii():
+        return not any(map(text.__contains__, _SEPARATORS))
+    return _ALIKE.fullmatch(text) is not None
+
+
+def _on_all_cores(series: Any, expression: Callable[[Any], Any]) -> Any:
+    """Return what an expression makes of each value of a polars Series, a share on each core."""
+    pl = _polars()
+    size = max(1, -(-len(series) // pl.thread_pool_size()))
+    shares = [series.slice(i, size).alias("values") for i in range(0, max(1, len(series)), size)]
+    found = pl.collect_all([pl.LazyFrame([share]).select(expression(pl.col("values"))) for share in shares])
+    return pl.concat([frame.to_series() for frame in found])
 
 
 def _sequences(ids: np.ndarray, counts: np.ndarray) -> Sequences:

@@ -226,6 +226,15 @@ def test_polars_splits_and_numbers_as_re_does(texts):
     assert one == two
 
 
+@pytest.mark.parametrize("pattern", [r"\w", r"\d", r"\s", r"[^\w\s]", r"\b\w"])
+def test_characters_beyond_ascii_are_read_alike(pattern):
+    alike = [c for c in map(chr, range(0xFFFF)) if not "\ud800" <= c <= "\udfff" and module._alike(c)]
+    assert len(alike) > 22_000
+    text = "".join(alike) + " ".join(alike) + "a".join(alike)
+    found = module._split_by_polars([text], pattern, None)
+    assert list(found.flat) == re.findall(pattern, text)
+
+
 PIECES = [
     r"\w", r"\W", r"\d", r"\s", r"\S", r"\b", r"\.", "(?:", ")", "|", "[^", "[", "]", "a", "b", "1", "-",
     "--", "*", "+", "?", "*?", "{2}", "{0,2}", "_", " ", "<", r"\]", r"\[", "&&", "~~", "!", ",", ".",
@@ -234,7 +243,7 @@ PIECES = [
 
 @given(
     st.lists(st.sampled_from(PIECES), min_size=1, max_size=7).map("".join),
-    st.lists(st.text("ab1-_ .!<]['\n\t,", max_size=12), min_size=1, max_size=3),
+    st.lists(st.text("ab1-_ .!<]['\n\t,\u00e9\u2014\xa0\u4e2d", max_size=12), min_size=1, max_size=3),
 )
 @settings(max_examples=150)
 def test_polars_reads_patterns_as_re_does(pattern, texts):
@@ -277,9 +286,9 @@ def test_patterns_that_rust_reads_otherwise(pattern, small_texts_by_polars):
 
 
 def test_long_texts_are_split_alike():
-    text = "Good film, it's b\x1cc caf\u00e9 " * 5000
+    text = "Good film, it's b\x1cc caf\u00e9 x\u00b2 " * 5000
     tokens, sequences = Tokens.fit([text, "", "plain words " * 3000])
-    assert rows(sequences)[0] == rows(tokens.encode(["Good film, it's b\x1cc caf\u00e9 "]))[0] * 5000
+    assert rows(sequences)[0] == rows(tokens.encode(["Good film, it's b\x1cc caf\u00e9 x\u00b2 "]))[0] * 5000
     assert rows(sequences)[1] == [BOUNDARY]
 
 
