@@ -301,7 +301,8 @@ class Tokens:
             ids = np.fromiter(map(self.vocabulary.get, flat, repeat(UNKNOWN)), np.int32, len(flat))
         else:
             codes = _on_all_cores(flat, lambda term: term.cast(self._enum, strict=False).to_physical())
-            ids = (codes.cast(_polars().Int32) + N_SPECIAL).fill_null(UNKNOWN).to_numpy()
+            codes = codes.cast(_polars().Int32).fill_null(UNKNOWN - N_SPECIAL)
+            ids = codes.to_numpy() + np.int32(N_SPECIAL)
         return _sequences(ids, rows.lengths)
 
     @cached_property
