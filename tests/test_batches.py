@@ -112,8 +112,14 @@ def test_buckets_are_few_and_little_padded():
     counts = np.random.default_rng(0).lognormal(4, 1, 20000).astype(int).clip(1, 400)
     parts = buckets(counts, 32, 2**15)
     assert len({part.length for part in parts}) == len(parts) <= 20
+    assert {part.length for part in parts} <= set(_EDGES.tolist())
     drawn = epoch(parts, np.random.default_rng(0))
     assert sum(len(batch) * length for batch, length in drawn) < 1.25 * counts.sum()
+
+
+def test_batches_of_long_rows_are_smaller():
+    (part,) = buckets(np.full(100, 400), 32, 4000)
+    assert part.length >= 400 and part.batch_size == 4000 // part.length
 
 
 def test_small_buckets_join_the_next_longer():
