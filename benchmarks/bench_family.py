@@ -4,12 +4,12 @@
     python benchmarks/bench_family.py DATA emotions [--rows 10000]
     python benchmarks/bench_family.py DATA search
 
-DATA is a folder with ``druglib_rating/all.tsv.gz`` (columns ``text``, ``rating``), ``goemotions`` (``train``,
-``dev``, ``test``; columns ``text``, ``labels``, parted by commas) and ``sst2``. ``rating`` is R2 on a held-out
-tenth and over five folds, for RNNTextRegressor and for TF-IDF + Ridge. ``emotions`` is the macro-F1 of 28 labels
-on the test split, where probabilities exceed a threshold: 0.3, and that which is best on dev. ``search`` is the
-time of a GridSearchCV of four candidates in three folds with n_jobs=2 beside n_jobs=1, and whether both find the
-same.
+DATA is a folder with ``druglib_rating/all.tsv.gz`` (columns ``text``, ``rating``), ``goemotions``
+(``train``, ``dev``, ``test``; columns ``text``, ``labels``, parted by commas) and ``sst2``. ``rating`` is
+R2 on a held-out tenth and over five folds, for RNNTextRegressor and for TF-IDF + Ridge. ``emotions`` is the
+macro-F1 of 28 labels on the test split, where probabilities exceed a threshold: 0.3, and that which is best
+on dev. ``search`` is the time of a GridSearchCV of four candidates in three folds with n_jobs=2 beside
+n_jobs=1, and whether both find the same.
 """
 
 import argparse

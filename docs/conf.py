@@ -8,7 +8,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import skrnn  # noqa: E402
+import skrnn
 
 project = "skrnn"
 author = copyright = "skrnn developers"
@@ -22,7 +22,13 @@ extensions = [
     "sphinx_gallery.gen_gallery",
 ]
 templates_path = ["_templates"]
-exclude_patterns = ["_build", "gallery/**/*.ipynb", "gallery/**/*.py", "gallery/**/*.zip", "gallery/**/*.json"]
+exclude_patterns = [
+    "_build",
+    "gallery/**/*.ipynb",
+    "gallery/**/*.py",
+    "gallery/**/*.zip",
+    "gallery/**/*.json",
+]
 suppress_warnings = ["config.cache"]  # the order of the gallery is a function
 myst_heading_anchors = 3
 

@@ -73,6 +73,27 @@ class Batches(keras.utils.PyDataset):
     def __len__(self) -> int:
         return len(self.batches)
 
+    def __getitem__(self, index: int) -> tuple[Any, np.ndarray, np.ndarray]:
+        """Return the inputs, targets and weights of one batch, of as many rows as the devices can share."""
+        inputs, targets, weights = self.batch(index)
+        distribution = keras.distribution.distribution()
+        rows = len(weights)
+        lacking = -rows % distribution.device_mesh.shape[0] if distribution else 0
+        if not lacking:
+            return inputs, targets, weights
+        if weights.ndim == 1:  # the loss is a mean over rows
+            weights = weights * np.float32((rows + lacking) / rows)
+        several = isinstance(inputs, tuple)
+        *arrays, targets = (
+            _longer(array, lacking) for array in (*(inputs if several else [inputs]), targets)
+        )
+        weights = np.concatenate([weights, np.zeros((lacking, *weights.shape[1:]), np.float32)])
+        return tuple(arrays) if several else arrays[0], targets, weights
+
+    def batch(self, index: int) -> tuple[Any, np.ndarray, np.ndarray]:
+        """Return the inputs, targets and weights of the rows of one batch."""
+        raise NotImplementedError
+
     def on_epoch_end(self) -> None:
         """Draw the batches of the next epoch."""
         self.go_to(self.epoch + 1)
@@ -83,6 +104,10 @@ class Batches(keras.utils.PyDataset):
         self._draw()
 
 
+def _longer(array: np.ndarray, n: int) -> np.ndarray:
+    return np.concatenate([array, array[-1:].repeat(n, axis=0)])
+
+
 class _Batches(Batches):
     """Batches of one text a row."""
 
@@ -90,7 +115,7 @@ class _Batches(Batches):
         self.spec = spec
         super().__init__(examples, parts, seed)
 
-    def __getitem__(self, index: int) -> tuple[Any, np.ndarray, np.ndarray]:
+    def batch(self, index: int) -> tuple[Any, np.ndarray, np.ndarray]:
         """Return the inputs, targets and sample weights of one batch."""
         rows, length = self.batches[index]
         sequences, weights = take_rows(self.examples.sequences, rows), self.examples.weights[rows]

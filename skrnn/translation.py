@@ -192,7 +192,7 @@ class Pairs(NamedTuple):
 class _Batches(Batches):
     """Batches of pairs."""
 
-    def __getitem__(self, index: int) -> tuple[Any, np.ndarray, np.ndarray]:
+    def batch(self, index: int) -> tuple[Any, np.ndarray, np.ndarray]:
         """Return the inputs, targets and token weights of one batch."""
         rows, _ = self.batches[index]
         # Keras takes for fixed what is equal in the first two batches, so the first is one column wider.

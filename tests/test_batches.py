@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skrnn.batches import (
+    _EDGES,
     add_noise,
     buckets,
     epoch,

@@ -1,16 +1,20 @@
-"""The tables of docs/any_text.md: every line runs and gives what its row says."""
+"""The pages of docs/: their pieces of code run; every line of any_text.md gives what its row says."""
 
 import gzip
 import importlib
 import lzma
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-DOCUMENT = (Path(__file__).parents[1] / "docs" / "any_text.md").read_text("utf-8")
+ROOT = Path(__file__).parents[1]
+PAGES = ["index", "guide", "coming_from", "serving", "scaling"]
+DOCUMENT = (ROOT / "docs" / "any_text.md").read_text("utf-8")
 LINES = dict(re.findall(r"^\| (.+?) \| `(.+)` \|$", DOCUMENT, re.MULTILINE))
 LIBRARIES = {"pl": "polars", "pa": "pyarrow", "nltk": "nltk", "gensim": "gensim", "skrub": "skrub"}
 CONTAINERS = [
@@ -80,3 +84,32 @@ def test_what_analyzers_see(names, monkeypatch):
     assert see["words"][0] == ["a", "good", "film", ",", "isn", "'", "t", "it", "?"]
     assert see["with case"][1][0] == "Ein" and see["characters"][2] == ["好", "电", "影"]
     assert see["given terms"][4].count("film") == 1 and set(see["given terms"][1]) == {"film", "<unk>"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES)
+def test_the_snippets_of_a_page_run(page, tmp_path):
+    """In a process of its own, as a script: Dask's workers import the main module."""
+    if page == "scaling":
+        pytest.importorskip("dask.dataframe")
+        pytest.importorskip("distributed")
+    blocks = re.findall(
+        r"^```python\n(.*?)^```$", (ROOT / "docs" / f"{page}.md").read_text("utf-8"), re.M | re.S
+    )
+    assert blocks
+    if page == "scaling":  # the first is guarded against its workers, what follows it is not
+        first, *others = blocks
+        guarded = "".join("    " + line for line in "\n".join(others).splitlines(keepends=True))
+        blocks = [first, guarded]
+    (tmp_path / "page.py").write_text("\n".join(blocks), "utf-8")
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "page.py"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.count("\n") >= len(blocks) - 1
+
+
+def test_relative_links_of_pages_exist():
+    for page in (ROOT / "docs").glob("*.md"):
+        for target in re.findall(r"\]\((?!https?://)([^)#]+)", page.read_text("utf-8")):
+            assert (page.parent / target).exists(), (page.name, target)

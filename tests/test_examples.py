@@ -183,3 +183,10 @@ def test_plot_pretraining(run_example, sizes):
     assert len(curves) == 4 * (1 if sizes else 4)
     if not sizes:
         assert curves[7] > curves[5]  # 200 labels: from counted neighbours, from scratch
+
+
+@pytest.mark.slow
+def test_tune_with_optuna(run_example):
+    pytest.importorskip("optuna")
+    output = run_example("tune_with_optuna.py", "--trials", 4, "--rows", 300)
+    assert accuracies(output)[-1] > 0.5 and "best of 4" in output

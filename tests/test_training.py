@@ -2,6 +2,8 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -12,6 +14,7 @@ from skrnn.batches import buckets, join_rows, lengths
 from skrnn.spec import Spec, initial_weights
 from skrnn.training import LARGE, N_SAMPLED, Examples, _Batches, is_sampled, sample_ids, train
 
+ROOT = str(Path(__file__).parents[1])
 SPEC = Spec(n_ids=9, embedding_dim=2, layer="gru", rnn_units=2, head="sigmoid", n_outputs=1)
 SCHEDULE = {
     "optimizer": "sgd", "learning_rate": 0.02, "epochs": 1, "batch_size": 8, "max_tokens": 2**15, "seed": 3,
@@ -243,3 +246,26 @@ def test_the_same_seed_gives_the_same_bits_in_every_process(estimator, capsys):
         check=True,
     )
     assert done.stdout == expected and len(expected) == 65
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("jax") is None, reason="needs JAX, the backend that Keras distributes")
+def test_two_devices_train_as_one(tmp_path):
+    code = (
+        "import keras, skrnn\n"
+        "texts, labels = ['good film', 'bad film', 'good fun'] * 11, [1, 0, 1] * 11\n"
+        "def fitted():\n"
+        "    small = dict(rnn_units=8, embedding_dim=8, epochs=3, batch_size=16, early_stopping=False)\n"
+        "    return skrnn.RNNTextClassifier(random_state=0, **small).fit(texts, labels)._weights\n"
+        "one = fitted()\n"
+        "parallel = keras.distribution.DataParallel()\n"
+        "keras.distribution.set_distribution(parallel)\n"
+        "two = fitted()\n"
+        "print(parallel.device_mesh.shape, max(abs(one[name] - two[name]).max() for name in one) < 1e-5)\n"
+    )
+    two_devices = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2", "KERAS_BACKEND": "jax"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path,
+        env=os.environ | two_devices | {"PYTHONPATH": ROOT},
+    )  # fmt: skip
+    assert done.stdout.split("\n")[-2] == "(2,) True"
