@@ -46,7 +46,6 @@ sphinx_gallery_conf = {
     "show_memory": False,
     "remove_config_comments": True,
     "reset_modules": ("matplotlib",),
-    "reset_argv": "conf.no_arguments",
 }
 warnings.filterwarnings("ignore", message="__array__ implementation doesn't accept a copy keyword")
 
@@ -55,7 +54,18 @@ html_title = "skrnn"
 html_theme_options = {"show_prev_next": False, "secondary_sidebar_items": ["page-toc"]}
 html_sidebars = {"index": []}
 
+# What inherited docstrings of scikit-learn refer to is on its own site.
+OF_SCIKIT_LEARN = {
+    "accuracy_score", "df_output_transform", "meta-estimator", "metadata_routing", "r2_score",
+    "sphx_glr_auto_examples_miscellaneous_plot_set_output.py",
+}  # fmt: skip
 
-def no_arguments(gallery_conf, script_vars):
-    """Run each example as it is."""
-    return []
+
+def leave_as_text(app, env, node, contnode):
+    """Return the text of a reference to scikit-learn's site in place of a link."""
+    return contnode if node.get("reftarget") in OF_SCIKIT_LEARN else None
+
+
+def setup(app):
+    """Register what is done to references that lead nowhere here."""
+    app.connect("missing-reference", leave_as_text)

@@ -1,7 +1,9 @@
-"""Classify the texts of a CSV or TSV file and save predictions for the part held out.
+"""
+Your own table: classify the texts of a CSV or TSV file
+=======================================================
 
-For example ``python examples/classify_csv.py reviews.csv.gz --text review --label stars --out
-out.csv``. Compressed files are read as they are; without ``--sep``, files named ``.tsv`` are cut
+Predictions for the part held out are saved. For example ``python examples/classify_csv.py reviews.csv.gz
+--text review --label stars --out out.csv``. Compressed files are read as they are; without ``--sep``, files named ``.tsv`` are cut
 at tabs, others at commas. Rows without a label are left out.
 """
 
@@ -19,7 +21,7 @@ from skrnn import RNNTextClassifier
 
 
 def parse_arguments():
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
     parser.add_argument("file", help="CSV or TSV file, compressed or not")
     parser.add_argument("--text", required=True, help="name of the column of texts")
     parser.add_argument("--label", required=True, help="name of the column of labels")

@@ -1,4 +1,6 @@
-"""Quick start: sentences to labels, beside what one would use instead.
+"""
+Quick start: sentences to labels, beside what one would use instead
+===================================================================
 
 Sentences from the docstrings of NumPy, pandas, scikit-learn and the standard library are to be
 told apart, their names being masked. Run it with ``python examples/quickstart.py``; ``--rows``
@@ -25,7 +27,7 @@ NEW_SENTENCES = [
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
     parser.add_argument("--rows", type=int, default=8000, help="sentences, a quarter for testing")
     rows = parser.parse_args().rows
 

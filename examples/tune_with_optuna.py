@@ -1,7 +1,10 @@
-"""Search for parameters with Optuna, which drops poor candidates early. Needs ``pip install optuna``.
+"""
+A search that drops poor candidates early, with Optuna
+======================================================
 
-For example ``python examples/tune_with_optuna.py --trials 20``. A trial is scored by the accuracy on texts
-that it was not trained on; one whose loss falls behind that of the others after any epoch is ended there.
+Needs ``pip install optuna``. For example ``python examples/tune_with_optuna.py --trials 20``.
+A trial is scored by the accuracy on texts that
+it was not trained on; one whose loss falls behind that of the others after any epoch is ended there.
 """
 
 import argparse
@@ -29,7 +32,7 @@ class Report(keras.callbacks.Callback):
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
     parser.add_argument("--trials", type=int, default=20)
     parser.add_argument("--rows", type=int, default=1500)
     options = parser.parse_args(arguments)

@@ -541,7 +541,7 @@ class BaseRNNText(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
         Returns
         -------
-        ids : ndarray of int32 of shape (n_samples, sequence_length_)
+        ids : ndarray of int32 of shape (n_samples, `sequence_length_`)
             0 pads on the right, 1 stands for an unknown token, 2 for an empty text.
         """
         check_is_fitted(self)
