@@ -3,8 +3,8 @@ Your own table: classify the texts of a CSV or TSV file
 =======================================================
 
 Predictions for the part held out are saved. For example ``python examples/classify_csv.py reviews.csv.gz
---text review --label stars --out out.csv``. Compressed files are read as they are; without ``--sep``, files named ``.tsv`` are cut
-at tabs, others at commas. Rows without a label are left out.
+--text review --label stars --out out.csv``. Compressed files are read as they are; without ``--sep``,
+files named ``.tsv`` are cut at tabs, others at commas. Rows without a label are left out.
 """
 
 import argparse

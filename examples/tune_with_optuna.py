@@ -2,9 +2,9 @@
 A search that drops poor candidates early, with Optuna
 ======================================================
 
-Needs ``pip install optuna``. For example ``python examples/tune_with_optuna.py --trials 20``.
-A trial is scored by the accuracy on texts that
-it was not trained on; one whose loss falls behind that of the others after any epoch is ended there.
+Needs ``pip install optuna``. For example ``python examples/tune_with_optuna.py --trials 20``. A trial is
+scored by the accuracy on texts that it was not trained on; one whose loss falls behind that of the others
+after any epoch is ended there.
 """
 
 import argparse

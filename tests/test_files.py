@@ -45,6 +45,27 @@ def test_other_programs_read_the_arrays(path):
         assert json.loads(file.metadata()["manifest"])["format"] == 1
 
 
+def test_arrays_stand_at_multiples_of_eight_bytes(tmp_path):
+    for n in range(1, 9):
+        write(tmp_path / "file", "test", {"a" * n: np.ones(1)})
+        assert int.from_bytes((tmp_path / "file").read_bytes()[:8], "little") % 8 == 0
+
+
+def test_a_new_file_may_be_read_by_whom_the_system_says(path):
+    plain = path.with_name("plain")
+    plain.touch()
+    assert path.stat().st_mode == plain.stat().st_mode
+
+
+@pytest.mark.parametrize("beyond", [1, 8, 2**40])
+def test_a_header_that_ends_after_the_file_is_refused_unread(path, beyond):
+    data = path.read_bytes()
+    length = len(data) - 8 + beyond
+    path.write_bytes(length.to_bytes(8, "little") + data[8:])
+    with pytest.raises(FileError, match=f"cut off, or no file of skrnn: {len(data)} bytes"):
+        read(path, "test")
+
+
 def test_a_file_that_is_cut_anywhere_is_refused(path):
     data = path.read_bytes()
     for n in range(len(data)):
@@ -64,10 +85,13 @@ def test_a_bit_that_is_changed_anywhere_is_refused(path):
 CHANGES = {
     "version": (lambda m: m.update(format=2), "format 2, and this version of skrnn reads format 1"),
     "no version": (lambda m: m.pop("format"), "format None"),
+    "missing key": (lambda m: m.pop("functions"), "entries .*'value'"),
     "extra key": (lambda m: m.update(more=1), "entries .*'more'"),
     "other content": (lambda m: m.update(content="x"), "holds 'x', not 'test'"),
     "size": (lambda m: m["arrays"][0].__setitem__(2, [2**40, 3]), r"bytes and should have \d{14}"),
     "negative size": (lambda m: m["arrays"][0].__setitem__(2, [-2, -3]), "shape"),
+    "dimensions": (lambda m: m["arrays"][0].__setitem__(2, [1] * 33), "shape"),
+    "truth": (lambda m: m["arrays"][0].__setitem__(2, [True, 6]), "shape"),
     "fraction": (lambda m: m["arrays"][0].__setitem__(2, [2.0, 3]), "shape"),
     "dtype": (lambda m: m["arrays"][0].__setitem__(1, "O"), "described as 'O'"),
     "other dtype": (lambda m: m["arrays"][0].__setitem__(1, "F64"), "should have"),
@@ -135,6 +159,12 @@ def test_functions_are_given_again(tmp_path):
     with pytest.raises(FileError, match="other as well"):
         read(tmp_path / "file", "test", functions={"tokenizer": str.split, "other": len})
     assert read(tmp_path / "file", "test", functions={"tokenizer": len})["tokenizer"] is len
+
+
+def test_braces_count_as_values():
+    with pytest.raises(FileError, match="more than 3"):
+        files._parse('{"a": {"b": {"c": {}}}}', 3)
+    assert files._parse('{"a": [{}]}', 3) == {"a": [{}]}
 
 
 def test_too_much_for_a_manifest_is_refused_at_once(tmp_path):

@@ -285,6 +285,18 @@ def test_patterns_that_rust_reads_otherwise(pattern, small_texts_by_polars):
         assert tokens.tokenize(texts) == [re.findall(pattern, text) for text in texts]
 
 
+@pytest.mark.parametrize("name", ["preprocessor", "strip_accents"])
+def test_functions_on_texts_must_return_texts(name):
+    with pytest.raises(TypeError, match=rf"The {name} function must return a str. Got 3 of int"):
+        Tokens.fit(["a b"], **{name: lambda text: 3})
+
+
+def test_long_texts_are_split_by_polars():
+    assert not module._forked
+    tokens, _ = Tokens.fit(["a b"])
+    assert not isinstance(tokens._split(["plain words " * 10_000]).flat, list)
+
+
 def test_long_texts_are_split_alike():
     text = "Good film, it's b\x1cc caf\u00e9 x\u00b2 " * 5000
     tokens, sequences = Tokens.fit([text, "", "plain words " * 3000])
@@ -323,6 +335,10 @@ def test_sub_words():
     assert [piece.strip() for piece in tokens.tokenize(["low low"])[0]] == ["low", "low"]
     assert UNKNOWN not in tokens.encode(HARD).ids
     assert tokens.tokenize([""]) == [[]]
+    assert tokens.n_ids <= 300 and min(tokens.vocabulary.values()) == N_SPECIAL
+    (term,) = (term for term, i in tokens.vocabulary.items() if i == sequences.ids[0])
+    assert term.endswith("low") and tokens.pieces(sequences)[0][0] == "low"
+    assert sorted(tokens.vocabulary.values()) == list(range(N_SPECIAL, tokens.n_ids))
     larger, _ = Tokens.fit(texts, analyzer="subword", vocab_size=300, min_df=30)
     assert larger.n_ids == 259
 
