@@ -23,6 +23,7 @@ from sklearn.utils.validation import _check_feature_names, check_is_fitted
 
 from skrnn.backend import keras_half
 from skrnn.batches import lengths, pad, truncate
+from skrnn.callbacks import CallbackSupportMixin, tasks, with_callbacks
 from skrnn.checkpoint import Checkpoint
 from skrnn.cooccurrence import cooccurrence_vectors
 from skrnn.forward import Forward
@@ -57,7 +58,7 @@ class Labelled(NamedTuple):
     weights: np.ndarray  # (n,) float32
 
 
-class BaseRNNText(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class BaseRNNText(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Base of the estimators; a subclass says what stage 5 learns."""
 
     _parameter_constraints: dict = {
@@ -131,15 +132,22 @@ class BaseRNNText(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     # -- fitting -------------------------------------------------------------------------------
 
+    @with_callbacks
     def _learn(
         self,
         head: Head,
         train: Labelled,
         held_out: Labelled | None,
         rng: np.random.Generator,
+        *,
         n_outputs: int = 0,
+        data: tuple,
+        also: dict[str, Any],
     ) -> dict[str, Any]:
-        """Fit tokens and network and return the fitted attributes; the estimator is left as it is."""
+        """Fit tokens and network and return the fitted attributes; the estimator is left as it is.
+
+        `data` is what `fit` got (X, y, sample_weight), and `also` what else it will assign.
+        """
         tokens, sequences, spec, weights = self._start(head, train.texts, rng, n_outputs)
         cap = self.sequence_length or min(int(lengths(sequences).max()), LONGEST)
         validation = None
@@ -148,19 +156,25 @@ class BaseRNNText(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             validation = Validation(ids, held_out.targets, held_out.weights, n_threads(self.n_jobs))
         sequences = truncate(sequences, cap, self.truncation)
         monitor = self._monitor(spec, validation, len(sequences.ids))
+
+        def fitted() -> dict[str, Any]:
+            return fitted_attributes(tokens, spec, cap, self.truncation, monitor) | also
+
         if head == "none":
             monitor.weights = weights
-            return fitted_attributes(tokens, spec, cap, self.truncation, monitor)
+            return fitted()
         schedule = self._schedule(rng, monitor)
         training = keras_half("training", wanted_by=f"{type(self).__name__}.fit")
-        training.train(
-            spec,
-            weights,
-            training.Examples(sequences, train.targets, train.weights),
-            max_tokens=MAX_TOKENS_DECODED if head in TOKEN_HEADS else MAX_TOKENS,
-            **schedule,
-        )
-        return fitted_attributes(tokens, spec, cap, self.truncation, monitor)
+        with tasks(monitor, self, data, fitted) as after_epoch:
+            training.train(
+                spec,
+                weights,
+                training.Examples(sequences, train.targets, train.weights),
+                max_tokens=MAX_TOKENS_DECODED if head in TOKEN_HEADS else MAX_TOKENS,
+                after_epoch=after_epoch,
+                **schedule,
+            )
+        return fitted()
 
     def _learn_chunk(self, head: Head, chunk: Labelled, n_outputs: int = 0) -> dict[str, Any]:
         """Train on one chunk of a stream and return the fitted attributes; the estimator is left as it is."""
@@ -330,7 +344,6 @@ class BaseRNNText(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             "batch_size": self.batch_size,
             "seed": int(rng.integers(2**31)),
             "callbacks": self.callbacks or (),
-            "after_epoch": monitor,
             "checkpoint": None if self.checkpoint is None else Checkpoint(self.checkpoint, monitor),
         }
 

@@ -204,8 +204,11 @@ class RNNTextClassifier(ClassifierMixin, BaseRNNText):
             given = labelled(self._read(X_val, reset=True, least=1), y_val, sample_weight_val, "y_val")
         strata = None if targets.indicator else train.targets
         train, held_out = self._hold_out(train, given, rng, strata=strata)
-        fitted = self._learn(targets.head, train, held_out, rng, n_outputs=targets.n_outputs)
-        self._assign(X, {**fitted, "classes_": targets.classes})
+        fitted = self._learn(
+            targets.head, train, held_out, rng, n_outputs=targets.n_outputs,
+            data=(X, y, sample_weight), also={"classes_": targets.classes},
+        )  # fmt: skip
+        self._assign(X, fitted)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)

@@ -242,8 +242,11 @@ class RNNTextEncoder(BaseRNNText):
         if objective != "random":
             train, held_out = self._hold_out(train, given, rng, strata=strata)
         head: Head = _HEADS[objective] if targets is None else targets.head
-        fitted = self._learn(head, train, held_out, rng, n_outputs=targets.n_outputs if targets else 0)
-        self._assign(X, {**fitted, "objective_": objective, "_targets": _plain(targets)})
+        fitted = self._learn(
+            head, train, held_out, rng, n_outputs=targets.n_outputs if targets else 0,
+            data=(X, y, sample_weight), also={"objective_": objective, "_targets": _plain(targets)},
+        )  # fmt: skip
+        self._assign(X, fitted)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)

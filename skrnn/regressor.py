@@ -190,8 +190,11 @@ class RNNTextRegressor(RegressorMixin, BaseRNNText):
         if X_val is not None:
             given = labelled(self._read(X_val, reset=True, least=1), y_val, sample_weight_val, "y_val")
         train, held_out = self._hold_out(train, given, rng)
-        fitted = self._learn(targets.head, train, held_out, rng, n_outputs=targets.n_outputs)
-        fitted |= {"_mean": targets.mean, "_scale": targets.scale, "_one_column": np.asarray(y).ndim == 1}
+        scale = {"_mean": targets.mean, "_scale": targets.scale, "_one_column": np.asarray(y).ndim == 1}
+        fitted = self._learn(
+            targets.head, train, held_out, rng, n_outputs=targets.n_outputs,
+            data=(X, y, sample_weight), also=scale,
+        )  # fmt: skip
         self._assign(X, fitted)
         return self
 

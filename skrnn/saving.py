@@ -125,6 +125,7 @@ def _kinds() -> dict[str, Kind]:
 
 def _state(estimator: BaseRNNText) -> dict[str, Any]:
     state = estimator.__getstate__()
+    state.pop("_skl_callbacks", None)  # like `callbacks`, they serve a new fit only
     for name, kept in _LIVE.items():
         if not isinstance(state[name], kept):
             state[name] = None

@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 from skrnn.backend import keras_half
 from skrnn.base import LONGEST, BaseRNNText, Labelled, check_weights, fitted_attributes, generator, n_threads
 from skrnn.batches import lengths, truncate
+from skrnn.callbacks import tasks, with_callbacks
 from skrnn.decoder import Decoder, PairValidation
 from skrnn.search import Found, Rules, beam, greedy
 from skrnn.spec import ATTENTIONS, Attention, Head, Spec, Weights
@@ -247,7 +248,7 @@ class RNNTextSeq2Seq(BaseRNNText):
         train = self._pairs(X, y, sample_weight, "y")
         given = None if X_val is None else self._pairs(X_val, y_val, sample_weight_val, "y_val")
         train, held_out = self._hold_out(train, given, rng)
-        self._assign(X, self._learn_pairs(train, held_out, rng))
+        self._assign(X, self._learn_pairs(train, held_out, rng, (X, y, sample_weight)))
         return self
 
     def _pairs(self, X: Any, y: Any, sample_weight: Any, name: str) -> Labelled:
@@ -262,8 +263,9 @@ class RNNTextSeq2Seq(BaseRNNText):
         weights = check_weights(sample_weight, len(texts), owner="RNNTextSeq2Seq")
         return Labelled(texts, np.array(targets, dtype=object), weights)
 
+    @with_callbacks
     def _learn_pairs(
-        self, train: Labelled, held_out: Labelled | None, rng: np.random.Generator
+        self, train: Labelled, held_out: Labelled | None, rng: np.random.Generator, data: tuple
     ) -> dict[str, Any]:
         """Fit tokens and network and return the fitted attributes; the estimator is left as it is."""
         target_tokens, targets = self._target_side(list(train.targets))  # type: ignore[arg-type]
@@ -279,6 +281,7 @@ class RNNTextSeq2Seq(BaseRNNText):
             "_truncation": self.truncation,
             "sequence_length_": cap,
             "target_sequence_length_": target_cap,
+            "target_vocabulary_": target_tokens.vocabulary,
         }
         if held_out is not None:
             validation = PairValidation(
@@ -293,19 +296,21 @@ class RNNTextSeq2Seq(BaseRNNText):
         monitor = self._monitor(spec, validation, len(sources.ids) + len(targets.ids))
         schedule = self._schedule(rng, monitor)
         training = keras_half("translation", wanted_by="RNNTextSeq2Seq.fit")
-        training.train(
-            spec,
-            weights,
-            training.Pairs(sources, targets, train.weights),
-            label_smoothing=float(self.label_smoothing),
-            max_tokens=MAX_TOKENS,
-            **schedule,
-        )
-        return {
-            **reading,
-            **fitted_attributes(tokens, spec, cap, self.truncation, monitor),
-            "target_vocabulary_": target_tokens.vocabulary,
-        }
+
+        def fitted() -> dict[str, Any]:
+            return reading | fitted_attributes(tokens, spec, cap, self.truncation, monitor)
+
+        with tasks(monitor, self, data, fitted) as after_epoch:
+            training.train(
+                spec,
+                weights,
+                training.Pairs(sources, targets, train.weights),
+                label_smoothing=float(self.label_smoothing),
+                max_tokens=MAX_TOKENS,
+                after_epoch=after_epoch,
+                **schedule,
+            )
+        return fitted()
 
     def _score_of(self, reading: dict[str, Any], pairs: Labelled, spec: Spec, weights: Weights) -> float:
         """Return what `score` gives for a network in training; the estimator is left as it is."""
