@@ -12,7 +12,14 @@ from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import StackingClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_predict, cross_validate
+from sklearn.model_selection import (
+    GridSearchCV,
+    RandomizedSearchCV,
+    StratifiedKFold,
+    TunedThresholdClassifierCV,
+    cross_val_predict,
+    cross_validate,
+)
 from sklearn.naive_bayes import MultinomialNB
 from sklearn.pipeline import FeatureUnion, make_pipeline
 
@@ -117,6 +124,34 @@ def test_a_search_over_random_encoders():
         error_score="raise",
     ).fit(pd.Series(TEXTS), LABELS)
     assert len(search.cv_results_["params"]) == 4 and search.predict(["good"]).shape == (1,)
+
+
+def test_a_random_search():
+    pipeline = make_pipeline(RNNTextEncoder(**RANDOM), LogisticRegression())
+    search = RandomizedSearchCV(
+        pipeline, {"rnntextencoder__rnn_units": [2, 3, 4, 5], "logisticregression__C": [0.1, 1.0]},
+        n_iter=3, cv=2, random_state=0, error_score="raise",
+    ).fit(TEXTS, LABELS)  # fmt: skip
+    assert len(search.cv_results_["params"]) == 3 and search.best_params_.keys() == {
+        "rnntextencoder__rnn_units", "logisticregression__C",
+    }  # fmt: skip
+
+
+def test_a_memory_keeps_the_fitted_encoder(tmp_path, monkeypatch):
+    pipeline = make_pipeline(RNNTextEncoder(**RANDOM), LogisticRegression(), memory=str(tmp_path))
+    expected = pipeline.fit(TEXTS, LABELS).predict_proba(TEXTS)
+    monkeypatch.setattr(RNNTextEncoder, "fit", None)  # the second time it comes from the disk
+    monkeypatch.setattr(RNNTextEncoder, "fit_transform", None)
+    again = clone(pipeline).fit(TEXTS, LABELS)
+    np.testing.assert_array_equal(again.predict_proba(TEXTS), expected)
+
+
+def test_a_threshold_is_tuned():
+    y = np.array([1, 0] * 7 + [0, 0])
+    tuned = TunedThresholdClassifierCV(RNNTextClassifier(**TINY), scoring="f1", cv=2, random_state=0)
+    tuned.fit(TEXTS, y)
+    p = tuned.estimator_.predict_proba(TEXTS)[:, 1]
+    np.testing.assert_array_equal(tuned.predict(TEXTS), (p >= tuned.best_threshold_).astype(int))
 
 
 def trained_twice(n_jobs):

@@ -275,3 +275,25 @@ def test_documented_attributes_are_set_by_fit(cls):
     assert not missing
     public = {name for name in vars(fitted) if name.endswith("_") and not name.startswith("_")}
     assert public <= documented(cls, "Attributes").keys()
+
+
+@pytest.mark.slow
+def test_a_strictly_typed_user_is_content(tmp_path):
+    pytest.importorskip("mypy", reason="needs mypy")
+    (tmp_path / "use.py").write_text(
+        "import numpy as np\n"
+        "from skrnn import RNNTextClassifier, RNNTextEncoder, RNNTextSeq2Seq\n"
+        "from skrnn import WordVectors, save, train_vectors\n"
+        "def use(texts: list[str], labels: list[int]) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:\n"
+        "    classifier = RNNTextClassifier(rnn_units=8, layer='gru', vocab_size=None)\n"
+        "    save(classifier.fit(texts, labels), 'file')\n"
+        "    vectors: WordVectors = train_vectors(texts)\n"
+        "    written: np.ndarray[tuple[int, ...], np.dtype[np.object_]] = RNNTextSeq2Seq().predict(texts)\n"
+        "    return RNNTextEncoder(embeddings=vectors).transform(written)\n"
+    )
+    command = [sys.executable, "-m", "mypy", "--strict", str(tmp_path / "use.py")]
+    checked = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert checked.returncode == 0, checked.stdout
+    wrong = (tmp_path / "use.py").read_text().replace("rnn_units=8", "rnn_units='8'")
+    (tmp_path / "use.py").write_text(wrong)
+    assert subprocess.run(command, capture_output=True, check=False, cwd=tmp_path).returncode == 1
