@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info
 
-from skrnn.batches import lengths, pad, take_rows, with_boundary
+from skrnn.batches import join_rows, lengths, pad, take_rows, with_boundary
 from skrnn.cells import Cell
-from skrnn.forward import Forward
+from skrnn.forward import Forward, over_batches
 from skrnn.heads import log_softmax, sigmoid
 from skrnn.spec import ACTIVATIONS, LAYERS, N_GATES, POOLINGS, Spec, initial_weights, weight_shapes
 from skrnn.tokens import BOUNDARY, Sequences
@@ -209,6 +210,31 @@ def test_weights_are_left_as_they_are(layer):
     Forward(spec, weights).encode(ragged())
     for name, array in weights.items():
         np.testing.assert_array_equal(array, copies[name])
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_states_are_the_vectors_of_beginnings(n_jobs):
+    spec = spec_of(pooling="last")
+    forward, sequences = Forward(spec, weights_of(spec)), ragged()
+    vectors, states = forward.encode_and_states(sequences, n_jobs)
+    np.testing.assert_array_equal(vectors, forward.encode(sequences, n_jobs))
+    for one, other in zip(states, forward.states(sequences, n_jobs), strict=True):
+        np.testing.assert_array_equal(one, other)
+    rows = np.split(sequences.ids, sequences.offsets[1:-1])
+    assert [len(part) for part in states] == [len(row) for row in rows]
+    for row, part in zip(rows, states, strict=True):
+        beginnings = join_rows([row[: n + 1] for n in range(len(row))])
+        np.testing.assert_allclose(part, forward.encode(beginnings), atol=1e-6)
+
+
+def test_blas_has_one_thread_while_batches_have_several():
+    def blas():
+        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+    before, seen = blas(), []
+    over_batches(lambda rows: seen.append(blas()), np.array([5] * 9000), 2)
+    assert len(seen) > 1 and all(set(counts) <= {1} for counts in seen)
+    assert blas() == before
 
 
 def test_a_cell_is_one_step():
