@@ -9,7 +9,7 @@ DATA is a folder with ``druglib_rating/all.tsv.gz`` (columns ``text``, ``rating`
 R2 on a held-out tenth and over five folds, for RNNTextRegressor and for TF-IDF + Ridge. ``emotions`` is the
 macro-F1 of 28 labels on the test split, where probabilities exceed a threshold: 0.3, and that which is best
 on dev. ``search`` is the time of a GridSearchCV of four candidates in three folds with n_jobs=2 beside
-n_jobs=1, and whether both find the same.
+n_jobs=1, and how far apart the scores are.
 """
 
 import argparse
@@ -98,8 +98,8 @@ def search(data, options, parameters):
         result = GridSearchCV(model, grid, cv=3, n_jobs=n_jobs, refit=False).fit(X, y)
         found[n_jobs] = time.perf_counter() - begun, result.cv_results_["mean_test_score"]
         print(f"n_jobs={n_jobs}: {found[n_jobs][0]:.1f} s", flush=True)
-    same = np.array_equal(found[1][1], found[2][1])
-    print(f"{found[1][0] / found[2][0]:.2f} times faster, scores {'equal' if same else 'NOT equal'}")
+    apart = np.abs(found[1][1] - found[2][1]).max()
+    print(f"{found[1][0] / found[2][0]:.2f} times faster, scores at most {apart:.4f} apart")
 
 
 def main():

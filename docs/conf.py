@@ -52,7 +52,16 @@ warnings.filterwarnings("ignore", message="__array__ implementation doesn't acce
 html_theme = "pydata_sphinx_theme"
 html_title = "skrnn"
 html_theme_options = {"show_prev_next": False, "secondary_sidebar_items": ["page-toc"]}
-html_sidebars = {"index": []}
+_ALONE = [
+    "index",
+    "guide",
+    "coming_from",
+    "any_text",
+    "serving",
+    "scaling",
+    "promises",
+]  # pages without others
+html_sidebars = {page: [] for page in _ALONE}
 
 # What inherited docstrings of scikit-learn refer to is on its own site.
 OF_SCIKIT_LEARN = {
