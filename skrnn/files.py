@@ -165,7 +165,7 @@ def _read_manifest(file: Any, size: int) -> dict[str, Any]:
     manifest = _parse(text)
     if manifest.get("format") != FORMAT:
         raise FileError(
-            f"it is of format {manifest.get('format')!r}, and this version of skrnn reads format {FORMAT}"
+            f"it is of format {manifest.get('format')!r:.20}, and this version of skrnn reads format {FORMAT}"
         )
     if manifest.keys() != {"format", "content", "functions", "arrays", "value"}:
         raise FileError(f"its manifest has the entries {sorted(manifest)}")

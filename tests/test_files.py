@@ -122,7 +122,7 @@ def test_a_wrong_manifest_is_refused_even_with_a_right_sum(path, change):
         ('"format": 1', '"format": 1, "format": 1', "stands twice"),
         ('"format": 1', '"format": NaN', "NaN is no number"),
         ('"format": 1', '"format": 1e999', "1e999 is no number"),
-        ('"format": 1', '"format": ' + "[" * 5000 + "]" * 5000, "damaged"),
+        ('"format": 1', '"format": ' + "[" * 5000 + "]" * 5000, r"damaged|format \[{20},"),
         ('"format": 1', '"format": [' + "0," * 70_000 + "0]", "more than 65536 values"),
     ],
 )
