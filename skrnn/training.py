@@ -267,9 +267,9 @@ def trainable(
     spec: Spec, weights: Weights, optimizer: str, learning_rate: float, seed: int, callbacks: Sequence[Any]
 ) -> AbstractContextManager[keras.Model]:
     """Lend the network of a Spec, compiled; parameters as of :func:`train`."""
+    sampled = is_sampled(spec)
 
     def build() -> keras.Model:
-        sampled = is_sampled(spec)
         model = network(spec, weights, training=True, sampled=sampled)
         loss: Any = _LOSS.get(spec.head)
         if spec.head in TOKEN_HEADS:  # the weights of a batch's tokens sum to one
@@ -277,7 +277,7 @@ def trainable(
         compile_model(model, loss, optimizer, learning_rate)
         return model
 
-    return lent((spec, optimizer), build, weights, learning_rate, seed, keep=not callbacks)
+    return lent((spec, optimizer, sampled), build, weights, learning_rate, seed, keep=not callbacks)
 
 
 @contextmanager
