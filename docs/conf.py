@@ -45,6 +45,7 @@ sphinx_gallery_conf = {
     "within_subsection_order": "ExampleTitleSortKey",
     "show_memory": False,
     "remove_config_comments": True,
+    "capture_repr": (),
     "reset_modules": ("matplotlib",),
 }
 warnings.filterwarnings("ignore", message="__array__ implementation doesn't accept a copy keyword")
