@@ -355,6 +355,18 @@ def test_every_text_has_ids_whatever_it_is(texts):
         assert len(tokens.decode(sequences)) == len(tokens.tokenize(texts)) == len(texts)
 
 
+@pytest.mark.slow
+@given(any_text)
+@settings(max_examples=10_000, deadline=None)
+def test_every_text_comes_back_as_a_text(text):
+    for tokens in FITTED:
+        (back,) = tokens.decode(tokens.encode([text]))
+        assert isinstance(back, str) and tokens.decode(tokens.encode([back]))[0] is not None
+    known = "".join(c for c in text if c in "abcd")
+    assert FITTED[1].decode(FITTED[1].encode([known])) == [known]
+    assert FITTED[2].decode(FITTED[2].encode([known])) == [known]
+
+
 FITTED = [
     Tokens.fit([*TEXTS, "caf\u00e9, b."], analyzer=analyzer)[0] for analyzer in ("word", "char", "subword")
 ]
