@@ -7,6 +7,9 @@ weights, exactly, for it is a power of two.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
+from importlib.util import find_spec
+from typing import NamedTuple
 
 import numpy as np
 
@@ -41,7 +44,7 @@ class Cell:
     """
 
     def __init__(self, spec: Spec, weights: Weights, name: str) -> None:
-        self.units, self.n_gates = spec.rnn_units, N_GATES[spec.cell]
+        self.kind, self.units, self.n_gates = spec.cell, spec.rnn_units, N_GATES[spec.cell]
         self.activate = ACTIVATE[spec.rnn_activation]
         self.n_states = 2 if spec.cell == "lstm" else 1
         kernel, recurrent, bias = (
@@ -51,6 +54,7 @@ class Cell:
         if spec.cell == "lstm":  # gates i, f, c, o become i, f, o, c: the sigmoids side by side
             order = np.r_[0 : 2 * u, 3 * u : 4 * u, 2 * u : 3 * u]
             kernel, recurrent, bias = (a[..., order] for a in (kernel, recurrent, bias))
+        self.recurrent_bias = np.zeros(1, np.float32)
         if spec.cell == "gru":  # the recurrent bias of z and r adds up; that of h is inside the gate
             self.recurrent_bias = bias[1, 2 * u :]
             bias = np.concatenate([bias[0, : 2 * u] + bias[1, : 2 * u], bias[0, 2 * u :]])
@@ -71,6 +75,26 @@ class Cell:
     def start(self, n_rows: int) -> list[np.ndarray]:
         """Return zero states: h, and for the LSTM c, each (n_rows, u)."""
         return [np.zeros((n_rows, self.units), np.float32) for _ in range(self.n_states)]
+
+    def run_compiled(
+        self,
+        table: np.ndarray,
+        ids: np.ndarray,
+        starts: np.ndarray,
+        states: list[np.ndarray],
+        kept: Kept,
+        reverse: bool,
+    ) -> None:
+        """Do what :func:`run_cell` does, in one call of a compiled loop."""
+        from skrnn.compiled import loop
+
+        u = self.units
+        recurrent = np.ascontiguousarray(self.recurrent.swapaxes(0, 1)).reshape(u, -1)
+        nothing = np.empty((0, u), np.float32)
+        loop(self.kind)(
+            table, ids.astype(np.int64, copy=False), starts, recurrent, self.recurrent_bias, np.float32(1),
+            2 * u, 3 * u, reverse, states[0], states[-1], kept.sequence, nothing, kept.total, kept.peak,
+        )  # fmt: skip
 
     # Each step: x (b, g u) is the input's share, overwritten by some; states are updated in place.
 
@@ -108,7 +132,24 @@ class Cell:
         h *= ifo[2]
 
 
-Collect = Callable[[int, np.ndarray], None]
+class Kept(NamedTuple):
+    """What is kept of the states of one direction; what is not wanted has no rows."""
+
+    sequence: np.ndarray  # (n_tokens, u), all of them, step-major
+    total: np.ndarray  # (b, u), their sum
+    peak: np.ndarray  # (b, u), their maximum
+
+
+def keep(
+    packed: Packed, units: int, *, sequence: bool = False, total: bool = False, peak: bool = False
+) -> Kept:
+    """Return room for what is wanted of the states of a batch."""
+    n_rows = int(packed.starts[1])
+    return Kept(
+        np.empty((sequence * len(packed.ids), units), np.float32),
+        np.zeros((total * n_rows, units), np.float32),
+        np.full((peak * n_rows, units), -np.inf, np.float32),
+    )
 
 
 def run_cell(
@@ -116,11 +157,12 @@ def run_cell(
     table: np.ndarray,
     packed: Packed,
     ids: np.ndarray,
-    collect: Collect,
+    kept: Kept,
     *,
     reverse: bool = False,
     extra: np.ndarray | None = None,
-) -> list[np.ndarray]:
+    compiled: bool = False,
+) -> np.ndarray:
     """Run one cell over a packed batch.
 
     Parameters
@@ -133,21 +175,26 @@ def run_cell(
         The batch.
     ids : ndarray of int of shape (n_tokens,)
         Rows of `table`, step-major.
-    collect : callable
-        Called after each step with the step and the states h of its active rows.
+    kept : Kept
+        Takes in the states.
     reverse : bool, default=False
         Whether to read from the end: rows join as the step falls below their length.
     extra : ndarray of shape (b, g u), default=None
         Added to the gates of each row at every step.
+    compiled : bool, default=False
+        Whether to run the loop of :mod:`skrnn.compiled`, where it can.
 
     Returns
     -------
-    states : list of ndarray of shape (b, u)
-        The final states of each row.
+    states : ndarray of float32 of shape (b, u)
+        The last state of each row.
     """
     starts = packed.starts
     n_rows, n_steps = int(starts[1]), len(starts) - 1
     states = cell.start(n_rows)
+    if compiled and extra is None and cell.activate is np.tanh:
+        cell.run_compiled(table, ids, starts, states, kept, reverse)
+        return states[0]
     buffer = np.empty((n_rows, table.shape[1]), np.float32)
     for t in range(n_steps - 1, -1, -1) if reverse else range(n_steps):
         start, stop = starts[t], starts[t + 1]
@@ -156,7 +203,18 @@ def run_cell(
         np.take(table, ids[start:stop], axis=0, out=x, mode="clip")  # "clip": no check, no copy
         if extra is not None:
             x += extra[:active]
-        now = [state[:active] for state in states]
-        cell.step(x, *now)
-        collect(t, now[0])
-    return states
+        h, *others = (state[:active] for state in states)
+        cell.step(x, h, *others)
+        if len(kept.sequence):
+            kept.sequence[start:stop] = h
+        if len(kept.total):
+            kept.total[:active] += h
+        if len(kept.peak):
+            np.maximum(kept.peak[:active], h, out=kept.peak[:active])
+    return states[0]
+
+
+@cache
+def can_compile() -> bool:
+    """Return whether Numba is installed."""
+    return find_spec("numba") is not None

@@ -6,23 +6,27 @@ the folded table ``embedding @ kernel + bias``, one product with the recurrent k
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache, partial
+from importlib import import_module
 from threading import Lock
+from typing import Any, NamedTuple
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from skrnn.attention import SelfAttention
 from skrnn.batches import Packed, lengths, pack, serving_batches, take_rows, with_boundary
-from skrnn.cells import ACTIVATE, Cell, Collect, run_cell
+from skrnn.cells import ACTIVATE, Cell, can_compile, keep, run_cell
 from skrnn.heads import log_softmax
 from skrnn.spec import Spec, Weights
 from skrnn.tokens import BOUNDARY, Sequences
 
 MAX_ROWS, MAX_TOKENS = 256, 65536
+MANY = 2**18  # tokens: so many are read by compiled loops
 Step = Callable[[np.ndarray, list[np.ndarray]], tuple[np.ndarray, list[np.ndarray]]]
 
 
@@ -74,10 +78,11 @@ class Forward:
         vectors : ndarray of float32 of shape (n_samples, n_components)
         """
         tables, known = self._look_up(sequences)
+        compiled = _pays(sequences)
         out = np.empty((len(sequences.offsets) - 1, self.spec.vector_width), np.float32)
 
         def work(rows: np.ndarray) -> None:
-            out[rows], _ = self._encode(pack(take_rows(known, rows)), tables)
+            out[rows], _ = self._encode(pack(take_rows(known, rows)), tables, compiled=compiled)
 
         over_batches(work, lengths(sequences), n_jobs)
         return out
@@ -97,11 +102,12 @@ class Forward:
         states : list of n_samples ndarrays of float32 of shape (n_steps_i, w)
         """
         tables, known = self._look_up(sequences)
+        compiled = _pays(sequences)
         out: list[np.ndarray] = [np.empty(0)] * (len(sequences.offsets) - 1)
 
         def work(rows: np.ndarray) -> None:
             packed = pack(take_rows(known, rows))
-            h = _row_major(self._stack(packed, tables).sequence, packed)
+            h = _row_major(self._stack(packed, tables, compiled=compiled).sequence, packed)
             for row, part in zip(rows, np.split(h, packed.offsets[1:-1]), strict=True):
                 out[row] = part.copy()
 
@@ -111,13 +117,14 @@ class Forward:
     def encode_and_states(self, sequences: Sequences, n_jobs: int = 1) -> tuple[np.ndarray, list[np.ndarray]]:
         """Return what `encode` and what `states` return, of one reading."""
         tables, known = self._look_up(sequences)
+        compiled = _pays(sequences)
         n = len(sequences.offsets) - 1
         vectors = np.empty((n, self.spec.vector_width), np.float32)
         out: list[np.ndarray] = [np.empty(0)] * n
 
         def work(rows: np.ndarray) -> None:
             packed = pack(take_rows(known, rows))
-            vectors[rows], h = self._encode(packed, tables, sequence=True)
+            vectors[rows], h = self._encode(packed, tables, compiled=compiled, sequence=True)
             for row, part in zip(rows, np.split(_row_major(h, packed), packed.offsets[1:-1]), strict=True):
                 out[row] = part
 
@@ -151,16 +158,18 @@ class Forward:
         cells = self._predicting
         reading = self.attention if self.attention and self.decoder is None else cells[0]
         (table,), known = self._look_up(inputs, [reading])
+        compiled = _pays(inputs)
         out = np.empty(len(sequences.offsets) - 1)
 
         def work(rows: np.ndarray) -> None:
             packed = pack(take_rows(known, rows))
             if isinstance(reading, Cell):
-                h = self._run(reading, table, packed, packed.ids, None if extra is None else extra[rows])
+                more = None if extra is None else extra[rows]
+                h = _states(reading, table, packed, packed.ids, compiled=compiled, extra=more)
             else:
                 h = self._attended(reading, packed, table).sequence
             for cell in cells[1:]:
-                h = self._run(cell, cell.inputs(h), packed, np.arange(len(h)))
+                h = _states(cell, cell.inputs(h), packed, np.arange(len(h)), compiled=compiled)
             goal = take_rows(targets, rows).ids
             out[rows] = np.add.reduceat(
                 self._token_log_likelihood(_row_major(h, packed), goal), packed.offsets[:-1]
@@ -177,14 +186,6 @@ class Forward:
     def _vector_inputs(self, vectors: np.ndarray) -> np.ndarray:
         """Return the share of the decoder's gates that comes from the encodings, (b, g u)."""
         return vectors @ self._predicting[0].kernel[self.spec.embedding_dim :]
-
-    def _run(
-        self, cell: Cell, table: np.ndarray, packed: Packed, ids: np.ndarray, extra: np.ndarray | None = None
-    ) -> np.ndarray:
-        """Return all states of one cell, step-major (n_tokens, u)."""
-        h = np.empty((len(packed.ids), cell.units), np.float32)
-        run_cell(cell, table, packed, ids, _writer(h, packed), extra=extra)
-        return h
 
     def stepper(self, n_rows: int, vectors: np.ndarray | None = None) -> tuple[Step, list[np.ndarray]]:
         """Return the step function that a search writes texts with, and its states at the start.
@@ -257,16 +258,16 @@ class Forward:
         return [cell.inputs(embeddings[used]) for cell in cells], Sequences(rows, sequences.offsets)
 
     def _encode(
-        self, packed: Packed, tables: list[np.ndarray], *, sequence: bool = False
+        self, packed: Packed, tables: list[np.ndarray], *, compiled: bool, sequence: bool = False
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return stage 4 of a packed batch, (b, n_components), and its states if wanted, step-major."""
         kind = self.spec.pooling
-        run = self._stack(packed, tables, kind, sequence=sequence)
+        run = self._stack(packed, tables, kind, compiled=compiled, sequence=sequence)
         if kind == "attention":
             vectors = self._attend(run.sequence, packed)
         else:
             counts = np.diff(packed.offsets).astype(np.float32)[:, None]
-            parts = {"last": run.last, "mean": run.total / counts, "max": run.peak}
+            parts = {"last": run.last, "mean": run.total / counts[: len(run.total)], "max": run.peak}
             names = tuple(parts) if kind == "concat" else (kind,)
             vectors = np.concatenate([parts[name] for name in names], axis=1)
         if self.spec.n_components:
@@ -285,7 +286,13 @@ class Forward:
         return np.add.reduceat(h * score[:, None], starts, axis=0)
 
     def _stack(
-        self, packed: Packed, tables: list[np.ndarray], pooling: str = "attention", *, sequence: bool = False
+        self,
+        packed: Packed,
+        tables: list[np.ndarray],
+        pooling: str = "attention",
+        *,
+        compiled: bool,
+        sequence: bool = False,
     ) -> _Run:
         """Run all layers over a packed batch, keeping of the top one what `pooling` needs."""
         if self.attention:
@@ -293,11 +300,17 @@ class Forward:
         ids = packed.ids
         for level, cells in enumerate(self.levels):
             top = level == len(self.levels) - 1
-            run = _Run(packed, self.spec, "attention" if not top else pooling, sequence=sequence)
+            wants = {
+                "sequence": sequence or not top or pooling == "attention",
+                "total": top and pooling in ("mean", "concat"),
+                "peak": top and pooling in ("max", "concat"),
+            }
+            directions = []
             for i, (cell, table) in enumerate(zip(cells, tables, strict=True)):
-                collect = run.collector(i)
-                states = run_cell(cell, table, packed, ids, collect, reverse=i == 1)
-                run.last[:, i * cell.units : (i + 1) * cell.units] = states[0]
+                kept = keep(packed, cell.units, **wants)
+                last = run_cell(cell, table, packed, ids, kept, reverse=i == 1, compiled=compiled)
+                directions.append((last, *kept))
+            run = _Run(*(_join(parts) for parts in zip(*directions, strict=True)))
             if not top:
                 tables = [cell.inputs(run.sequence) for cell in self.levels[level + 1]]
                 ids = np.arange(len(ids))
@@ -306,51 +319,44 @@ class Forward:
     def _attended(self, attention: SelfAttention, packed: Packed, table: np.ndarray) -> _Run:
         """Return what `_stack` does, of self-attention."""
         h = attention.states(_row_major(table[packed.ids], packed), packed.offsets)
-        run = _Run(packed, self.spec, "last")
         starts = packed.offsets[:-1]
-        run.last, run.sequence = h[packed.offsets[1:] - 1], h[packed.row_major]
-        run.total, run.peak = np.add.reduceat(h, starts), np.maximum.reduceat(h, starts)
-        return run
+        return _Run(
+            h[packed.offsets[1:] - 1],
+            h[packed.row_major],
+            np.add.reduceat(h, starts),
+            np.maximum.reduceat(h, starts),
+        )
 
 
-class _Run:
-    """What is kept of one layer's states: the last of each row, their sum, their maximum, or all."""
+class _Run(NamedTuple):
+    """What is kept of one layer's states; what is not wanted has no rows."""
 
-    def __init__(self, packed: Packed, spec: Spec, pooling: str, *, sequence: bool = False) -> None:
-        self.packed, self.units = packed, spec.rnn_units
-        shape = (int(packed.starts[1]), spec.state_width)
-        everything = sequence or pooling == "attention"
-        self.last = np.empty(shape, np.float32)
-        self.total = np.zeros(shape, np.float32)
-        self.peak = np.full(shape, -np.inf, np.float32)
-        self.sequence = np.empty((len(packed.ids) if everything else 0, shape[1]), np.float32)
-        self._wants = {"concat": {"mean", "max"}}.get(pooling, {pooling})
-        self._keeps = everything
-
-    def collector(self, direction: int) -> Collect:
-        """Return what takes in the states of one direction, step by step."""
-        columns = slice(direction * self.units, (direction + 1) * self.units)
-        write = _writer(self.sequence[:, columns], self.packed) if self._keeps else None
-        total = self.total[:, columns] if "mean" in self._wants else None
-        peak = self.peak[:, columns] if "max" in self._wants else None
-
-        def collect(t: int, h: np.ndarray) -> None:
-            n = len(h)
-            if write is not None:
-                write(t, h)
-            if total is not None:
-                total[:n] += h
-            if peak is not None:
-                np.maximum(peak[:n], h, out=peak[:n])
-
-        return collect
+    last: np.ndarray  # (b, w)
+    sequence: np.ndarray  # (n_tokens, w), step-major
+    total: np.ndarray  # (b, w)
+    peak: np.ndarray  # (b, w)
 
 
-def _writer(out: np.ndarray, packed: Packed) -> Collect:
-    def collect(t: int, h: np.ndarray) -> None:
-        out[packed.starts[t] : packed.starts[t + 1]] = h
+def _states(cell: Cell, table: np.ndarray, packed: Packed, ids: np.ndarray, **options: Any) -> np.ndarray:
+    """Return all states of one cell, step-major (n_tokens, u)."""
+    kept = keep(packed, cell.units, sequence=True)
+    run_cell(cell, table, packed, ids, kept, **options)
+    return kept.sequence
 
-    return collect
+
+def _join(parts: Sequence[np.ndarray]) -> np.ndarray:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+
+
+def _pays(sequences: Sequences) -> bool:
+    """Return whether so much is to be read that the compiled loops are worth their start, 0.6 s of a process.
+
+    It depends on the work alone, and so do the last bits of a state.
+    """
+    if len(sequences.ids) < MANY or not can_compile():
+        return False
+    import_module("skrnn.compiled")  # before BLAS is limited: it brings one
+    return True
 
 
 def _row_major(values: np.ndarray, packed: Packed) -> np.ndarray:
@@ -380,7 +386,7 @@ def over_batches(
         work(np.zeros(1, np.int64))
         return
     batches = serving_batches(counts, max_rows, MAX_TOKENS)
-    with _one_blas_thread():
+    with one_blas_thread():
         if n_jobs == 1 or len(batches) < 2:
             for rows in batches:
                 work(rows)
@@ -393,18 +399,19 @@ _blas_lock, _blas_users, _blas_limit = Lock(), 0, None
 
 
 @cache
-def _threadpools() -> ThreadpoolController:
+def _threadpools(loaded: bool) -> ThreadpoolController:
     return ThreadpoolController()
 
 
 @contextmanager
-def _one_blas_thread() -> Iterator[None]:
+def one_blas_thread() -> Iterator[None]:
     """Hold BLAS to one thread while any thread is inside: the limit is the process's, not a thread's."""
     global _blas_users, _blas_limit
     with _blas_lock:
         _blas_users += 1
         if _blas_users == 1:
-            _blas_limit = _threadpools().limit(limits=1, user_api="blas")
+            # compiled loops bring a BLAS of their own
+            _blas_limit = _threadpools("skrnn.compiled" in sys.modules).limit(limits=1, user_api="blas")
     try:
         yield
     finally:

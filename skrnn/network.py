@@ -11,12 +11,8 @@ from keras import ops
 from skrnn.blocks import Block, Last, Positions
 from skrnn.spec import EPSILON, Spec, Weights
 from skrnn.tokens import PAD
+from skrnn.tuned import recurrent_layer
 
-_RECURRENT = {
-    "simple_rnn": keras.layers.SimpleRNN,
-    "gru": keras.layers.GRU,
-    "lstm": keras.layers.LSTM,
-}
 _HEAD_ACTIVATION = {"sigmoid": "sigmoid", "linear": "linear"}
 FLOAT = "float32"
 
@@ -82,8 +78,9 @@ class SampledDense(keras.layers.Dense):
 class Builder:
     """One network under construction: hands every random layer a seed of its own, which training replaces."""
 
-    def __init__(self, spec: Spec) -> None:
+    def __init__(self, spec: Spec, *, training: bool = False) -> None:
         self.spec, self.seed = spec, 0
+        self.recurrent = recurrent_layer(spec, training=training)
 
     def next_seed(self) -> int:
         """Return a seed that no other layer has."""
@@ -110,7 +107,7 @@ class Builder:
     ) -> tuple[Any, Any]:
         """Return the states of one direction, (b, t, u) or None, and the last ones, (b, u)."""
         reverse = name.startswith("backward")
-        cell = _RECURRENT[self.spec.cell](
+        cell = self.recurrent(
             self.spec.rnn_units,
             activation=self.spec.rnn_activation,
             recurrent_dropout=self.spec.recurrent_dropout,
@@ -237,7 +234,7 @@ def network(
         autoencoder takes [ids, ids with a boundary before them], and so does a language model of two
         directions [ids with a boundary before them, ids with one after them].
     """
-    build = Builder(spec)
+    build = Builder(spec, training=training)
     ids = keras.Input((length,), dtype="int32", name="ids")
     inputs = [ids]
     embedding = keras.layers.Embedding(

@@ -13,9 +13,11 @@ import numpy as np
 
 from skrnn.batches import Bucket, add_noise, buckets, epoch, lengths, pad, take_rows, with_boundary
 from skrnn.checkpoint import Checkpoint, digest
+from skrnn.forward import one_blas_thread
 from skrnn.network import network, variables
 from skrnn.spec import TOKEN_HEADS, Spec, Weights
 from skrnn.tokens import BOUNDARY, PAD, UNKNOWN, Sequences
+from skrnn.tuned import optimizer as optimizer_named
 
 N_SAMPLED = 2048  # ids beside a batch's own that the softmax of a large vocabulary is estimated by
 LARGE = 10000  # ids: with more, it is
@@ -205,12 +207,13 @@ def sample_ids(
     return np.concatenate([own, drawn]).astype(np.int32), offsets, positions.reshape(targets.shape)
 
 
-def compile_model(model: keras.Model, loss: Any, optimizer: str, learning_rate: float) -> None:
-    """Compile a network; gradients are clipped to a global norm of 1."""
-    optimizer = keras.optimizers.get(
-        {"class_name": optimizer, "config": {"learning_rate": learning_rate, "global_clipnorm": 1.0}}
+def compile_model(
+    model: keras.Model, loss: Any, name: str, learning_rate: float, *, training: bool = False
+) -> None:
+    """Compile a network with an optimizer, see :func:`skrnn.tuned.optimizer`."""
+    model.compile(
+        optimizer=optimizer_named(name, learning_rate, training=training), loss=loss, jit_compile=False
     )
-    model.compile(optimizer=optimizer, loss=loss, jit_compile=False)
 
 
 def train(
@@ -274,7 +277,7 @@ def trainable(
         loss: Any = _LOSS.get(spec.head)
         if spec.head in TOKEN_HEADS:  # the weights of a batch's tokens sum to one
             loss = keras.losses.SparseCategoricalCrossentropy(from_logits=sampled, reduction="sum")
-        compile_model(model, loss, optimizer, learning_rate)
+        compile_model(model, loss, optimizer, learning_rate, training=True)
         return model
 
     return lent((spec, optimizer, sampled), build, weights, learning_rate, seed, keep=not callbacks)
@@ -404,9 +407,10 @@ def fit(
             batches.go_to(done)
     try:
         if done < epochs:
-            model.fit(
-                batches, epochs=epochs, initial_epoch=done, shuffle=False, verbose=0, callbacks=callbacks
-            )
+            with one_blas_thread():  # TensorFlow calls compiled loops from threads of its own
+                model.fit(
+                    batches, epochs=epochs, initial_epoch=done, shuffle=False, verbose=0, callbacks=callbacks
+                )
         if checkpoint is not None:
             checkpoint.end()
     finally:  # TensorFlow keeps its generators for as long as the process lives, but not our texts

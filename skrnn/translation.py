@@ -130,7 +130,7 @@ def network(spec: Spec, weights: Weights, *, training: bool = False) -> keras.Mo
         [ids of the source, int32 (b, t), ids of the target with a boundary before them, (b, s)], both
         zero on the right where a text has ended, to the probabilities of each next id, (b, s, n_outputs).
     """
-    build = Builder(spec)
+    build = Builder(spec, training=training)
     ids = keras.Input((None,), dtype="int32", name="ids")
     previous = keras.Input((None,), dtype="int32", name="previous")
     mask = ops.not_equal(ids, PAD)
@@ -241,7 +241,7 @@ checkpoint
 
     def build() -> keras.Model:
         model = network(spec, weights, training=True)
-        compile_model(model, SmoothedCrossentropy(label_smoothing), optimizer, learning_rate)
+        compile_model(model, SmoothedCrossentropy(label_smoothing), optimizer, learning_rate, training=True)
         return model
 
     counts = lengths(pairs.sources) + lengths(pairs.targets)

@@ -53,6 +53,33 @@ def test_vectors_equal_those_of_keras(layer, bidirectional, n_layers, pooling):
     np.testing.assert_allclose(Forward(spec, weights).encode(sequences), expected, rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("pooling", POOLINGS)
+@pytest.mark.parametrize("layer", N_GATES)
+def test_compiled_loops_equal_numpy(layer, pooling, monkeypatch):
+    pytest.importorskip("numba")
+    spec = spec_of(layer=layer, bidirectional=True, n_layers=2, pooling=pooling)
+    weights, sequences = weights_of(spec), ragged()
+    expected = Forward(spec, weights)
+    vectors, states = expected.encode(sequences), expected.states(sequences)
+    ran = []
+    monkeypatch.setattr("skrnn.forward.MANY", 1)
+    monkeypatch.setattr(Cell, "run_compiled", lambda *a, own=Cell.run_compiled: ran.append(own(*a)))
+    forward = Forward(spec, weights)
+    np.testing.assert_allclose(forward.encode(sequences), vectors, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(np.concatenate(forward.states(sequences)), np.concatenate(states), atol=1e-6)
+    assert len(ran) == 2 * 2 * 2  # layers, directions, calls
+
+
+def test_the_compiled_tanh_is_exact_enough_and_shows_what_is_no_number():
+    pytest.importorskip("numba")
+    from skrnn.compiled import _tanh_row
+
+    x = np.concatenate([np.linspace(-12, 12, 20001), [np.inf, -np.inf, np.nan]]).astype(np.float32)
+    out = np.zeros_like(x)
+    _tanh_row(x, out)
+    np.testing.assert_allclose(out, np.tanh(x.astype(np.float64)), rtol=4e-7, atol=0)
+
+
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("layer", LAYERS)
 def test_activations_equal_those_of_keras(layer, activation):

@@ -16,8 +16,8 @@ import skrnn
 
 PACKAGE = Path(skrnn.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
-BACKENDS = {"keras", "tensorflow", "jax", "torch"}
-KERAS_HALF = {"blocks", "network", "training", "translation", "chunks"}
+BACKENDS = {"keras", "tensorflow", "jax", "torch", "numba"}
+KERAS_HALF = {"blocks", "network", "training", "translation", "tuned", "chunks"}
 DOOR = "backend"
 WAIST = {"spec", "tokens"}  # what every file may see: what a network is, and what its ids mean
 MOST_IMPORTS = 2.0  # of other files of the package, on average, the waist aside
