@@ -46,6 +46,7 @@ from skrnn.vectors import look_up
 
 BLOCK = 8192  # texts tokenised and encoded at a time: bounds the memory of transform
 LONGEST = 400  # tokens: the cap of sequence_length=None
+ALPHABET = 256  # ids: with so few, each is seen so often that it needs half the dropout
 MAX_TOKENS = 2**15  # ids of a padded training batch
 MAX_TOKENS_DECODED = 2**12  # of one that predicts every id of a large vocabulary
 
@@ -86,13 +87,14 @@ class BaseRNNText(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transfo
         "n_layers": [Interval(Integral, 1, None, closed="left")],
         "n_heads": [Interval(Integral, 1, None, closed="left")],
         "bidirectional": ["boolean"],
-        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "dropout": [Interval(Real, 0, 1, closed="left"), StrOptions({"auto"})],
         "recurrent_dropout": [Interval(Real, 0, 1, closed="left")],
         "pooling": [StrOptions(set(POOLINGS))],
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "optimizer": [StrOptions({"adam", "adamw", "nadam", "rmsprop", "sgd", "adagrad"})],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "schedule": [StrOptions({"one_cycle", "constant"})],
         "epochs": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "early_stopping": [StrOptions({"auto", "score"}), "boolean"],
@@ -169,7 +171,7 @@ class BaseRNNText(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transfo
             training.train(
                 spec,
                 weights,
-                training.Examples(sequences, train.targets, train.weights),
+                training.Examples(sequences, train.targets, train.weights, self._r_drop),
                 max_tokens=MAX_TOKENS_DECODED if head in TOKEN_HEADS else MAX_TOKENS,
                 after_epoch=after_epoch,
                 **schedule,
@@ -197,7 +199,7 @@ class BaseRNNText(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transfo
             slots = chunks.train_chunk(
                 spec,
                 weights,
-                (sequences, chunk.targets, chunk.weights),
+                (sequences, chunk.targets, chunk.weights, self._r_drop),
                 progress["slots"] if progress["optimizer"] == self.optimizer else {},
                 optimizer=self.optimizer,
                 learning_rate=self.learning_rate,
@@ -340,6 +342,7 @@ class BaseRNNText(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transfo
         return {
             "optimizer": self.optimizer,
             "learning_rate": self.learning_rate,
+            "schedule": self.schedule,
             "epochs": self.epochs,
             "batch_size": self.batch_size,
             "seed": int(rng.integers(2**31)),
@@ -366,12 +369,21 @@ class BaseRNNText(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transfo
             activation=self.activation,
             head=head,
             n_outputs=n_ids if head in TOKEN_HEADS else n_outputs,
-            dropout=float(self.dropout),
+            dropout=self._dropout(n_ids),
             recurrent_dropout=float(self.recurrent_dropout),
             noise=float(getattr(self, "noise", 0.0)),
             frozen=self._frozen(),
             n_heads=self.n_heads,
         )
+
+    def _dropout(self, n_ids: int) -> float:
+        if self.dropout == "auto":
+            return 0.25 if n_ids <= ALPHABET else 0.5
+        return float(self.dropout)
+
+    @property
+    def _r_drop(self) -> float:
+        return float(getattr(self, "r_drop", 0.0)) if self._dropout(2**31) else 0.0
 
     def _hold_out(
         self,

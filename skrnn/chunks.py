@@ -18,7 +18,7 @@ Slots = dict[str, np.ndarray]  # the state of an optimizer, its learning rate as
 def train_chunk(
     spec: Spec,
     weights: Weights,
-    chunk: tuple[Sequences, np.ndarray | None, np.ndarray],
+    chunk: tuple[Sequences, np.ndarray | None, np.ndarray, float],
     slots: Slots,
     *,
     optimizer: str,
@@ -36,7 +36,7 @@ def train_chunk(
     spec, weights, optimizer, learning_rate, batch_size, max_tokens, seed, callbacks, after_epoch
         As of :func:`skrnn.training.train`.
     chunk : tuple
-        The three parts of :class:`skrnn.training.Examples`.
+        The four parts of :class:`skrnn.training.Examples`.
     slots : dict of str to ndarray
         What this function returned last, with the same optimizer; none to start.
 
@@ -46,7 +46,7 @@ def train_chunk(
         The state that the optimizer now has.
     """
     batches = text_batches(spec, Examples(*chunk), batch_size, max_tokens, seed)
-    with trainable(spec, weights, optimizer, learning_rate, seed, callbacks) as model:
+    with trainable(spec, weights, optimizer, learning_rate, seed, callbacks, chunk[3]) as model:
         for name, variable in optimizer_state(model).items():
             if slots:
                 variable.assign(slots[name])

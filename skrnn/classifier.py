@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
-from sklearn.utils._param_validation import HasMethods, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import type_of_target
 
@@ -50,6 +50,7 @@ class RNNTextClassifier(ClassifierMixin, BaseRNNText):
         **BaseRNNText._parameter_constraints,
         "encoder": [HasMethods(["transform_sequences"]), None],
         "freeze_encoder": ["boolean"],
+        "r_drop": [Interval(Real, 0, None, closed="left")],
         "class_weight": [dict, StrOptions({"balanced"}), None],
     }
 
@@ -79,19 +80,21 @@ class RNNTextClassifier(ClassifierMixin, BaseRNNText):
         n_layers: int = 1,
         n_heads: int = 4,
         bidirectional: bool = True,
-        dropout: float = 0.5,
+        dropout: float | str = "auto",
         recurrent_dropout: float = 0.0,
         pooling: str = "concat",
         n_components: int | None = None,
         activation: str = "tanh",
         optimizer: str = "adam",
-        learning_rate: float = 0.002,
-        epochs: int = 15,
-        batch_size: int = 32,
-        early_stopping: bool | str = "auto",
+        learning_rate: float = 0.004,
+        schedule: str = "one_cycle",
+        epochs: int = 10,
+        batch_size: int = 64,
+        early_stopping: bool | str = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 3,
         tol: float = 0.0,
+        r_drop: float = 1.0,
         class_weight: Any = None,
         warm_start: bool = False,
         callbacks: Any = None,
@@ -130,12 +133,14 @@ class RNNTextClassifier(ClassifierMixin, BaseRNNText):
         self.activation = activation
         self.optimizer = optimizer
         self.learning_rate = learning_rate
+        self.schedule = schedule
         self.epochs = epochs
         self.batch_size = batch_size
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
+        self.r_drop = r_drop
         self.class_weight = class_weight
         self.warm_start = warm_start
         self.callbacks = callbacks

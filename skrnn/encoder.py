@@ -121,6 +121,7 @@ class RNNTextEncoder(BaseRNNText):
         activation: str = "tanh",
         optimizer: str = "adam",
         learning_rate: float = 0.002,
+        schedule: str = "one_cycle",
         epochs: int = 15,
         batch_size: int = 32,
         early_stopping: bool | str = "auto",
@@ -164,6 +165,7 @@ class RNNTextEncoder(BaseRNNText):
         self.activation = activation
         self.optimizer = optimizer
         self.learning_rate = learning_rate
+        self.schedule = schedule
         self.epochs = epochs
         self.batch_size = batch_size
         self.early_stopping = early_stopping

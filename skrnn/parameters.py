@@ -64,8 +64,9 @@ Layers, each reading the states of the one below.""",
 Heads of self-attention, of which `rnn_units` is a multiple; not used by the recurrent cells.""",
     "bidirectional": """bool
 Whether a second cell reads from the end; of self-attention, whether a token sees also those after it.""",
-    "dropout": """float in [0, 1)
-Share of the embedding's and of the vector's values that are zeroed in training.""",
+    "dropout": """float in [0, 1) or "auto"
+Share of the embedding's and of the vector's values that are zeroed in training. "auto" is 0.5, or 0.25 where
+the vocabulary is an alphabet, of at most 253 terms, each of them seen often.""",
     "recurrent_dropout": """float in [0, 1)
 Share of the state's values that are zeroed in training, inside the cell; of self-attention, of the values
 that are added to a state.""",
@@ -97,13 +98,20 @@ Texts that a beam search has found are compared by log-probability over length t
 No run of so many tokens is written twice; 0 for no such rule.""",
     "label_smoothing": """float in [0, 1)
 Share of the probability that the loss spreads evenly over all tokens.""",
+    "r_drop": """float
+Each text is read twice in a step of training, with other values dropped, and this weight of the divergence
+between the two answers is added to the loss (R-Drop, Liang et al. 2021): the network is less sure of what it
+has learned by heart. 0 reads once, in half the time.""",
     "scoring": """{"chrf", "bleu"}
 What `score` is: chrF (Popović 2015), runs of characters that both have, or BLEU (Papineni et al. 2002), runs
 of words, split at spaces; both those of sacrebleu.""",
     "optimizer": """{"adam", "adamw", "nadam", "rmsprop", "sgd", "adagrad"}
 Keras optimizer; gradients are clipped to a global norm of 1.""",
     "learning_rate": """float
-Step size of the optimizer.""",
+Step size of the optimizer; with schedule="one_cycle" the highest.""",
+    "schedule": """{"one_cycle", "constant"}
+How the learning rate changes: it rises over the first 15 % of all steps and falls to zero by the last (Smith
+& Topin 2019), or stays the same. `partial_fit` keeps it the same.""",
     "epochs": """int
 The most passes over the training texts.""",
     "batch_size": """int

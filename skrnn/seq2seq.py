@@ -131,6 +131,7 @@ class RNNTextSeq2Seq(BaseRNNText):
         scoring: str = "chrf",
         optimizer: str = "adam",
         learning_rate: float = 0.003,
+        schedule: str = "constant",
         label_smoothing: float = 0.1,
         epochs: int = 15,
         batch_size: int = 64,
@@ -185,6 +186,7 @@ class RNNTextSeq2Seq(BaseRNNText):
         self.scoring = scoring
         self.optimizer = optimizer
         self.learning_rate = learning_rate
+        self.schedule = schedule
         self.label_smoothing = label_smoothing
         self.epochs = epochs
         self.batch_size = batch_size

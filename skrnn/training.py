@@ -14,13 +14,16 @@ import numpy as np
 from skrnn.batches import Bucket, add_noise, buckets, epoch, lengths, pad, take_rows, with_boundary
 from skrnn.checkpoint import Checkpoint, digest
 from skrnn.forward import one_blas_thread
+from skrnn.losses import RDrop
 from skrnn.network import network, variables
 from skrnn.spec import TOKEN_HEADS, Spec, Weights
 from skrnn.tokens import BOUNDARY, PAD, UNKNOWN, Sequences
+from skrnn.tuned import EMBEDDING_RATE
 from skrnn.tuned import optimizer as optimizer_named
 
 N_SAMPLED = 2048  # ids beside a batch's own that the softmax of a large vocabulary is estimated by
 LARGE = 10000  # ids: with more, it is
+RISE = 0.15  # share of the steps of "one_cycle" in which the learning rate rises
 
 _LOSS: dict[str, str] = {
     "softmax": "sparse_categorical_crossentropy",
@@ -43,6 +46,7 @@ class Examples(NamedTuple):
     sequences: Sequences
     targets: np.ndarray | None  # (n_samples,) or (n_samples, n_outputs); None where the text is the target
     weights: np.ndarray  # (n_samples,) float32
+    r_drop: float = 0.0  # weight of the divergence between two answers to one text, see RDrop
 
 
 class Batches(keras.utils.PyDataset):
@@ -80,7 +84,7 @@ class Batches(keras.utils.PyDataset):
         inputs, targets, weights = self.batch(index)
         distribution = keras.distribution.distribution()
         rows = len(weights)
-        lacking = -rows % distribution.device_mesh.shape[0] if distribution else 0
+        lacking = -rows % (2 * distribution.device_mesh.shape[0]) if distribution else 0  # rows may be pairs
         if not lacking:
             return inputs, targets, weights
         if weights.ndim == 1:  # the loss is a mean over rows
@@ -122,7 +126,8 @@ class _Batches(Batches):
         rows, length = self.batches[index]
         sequences, weights = take_rows(self.examples.sequences, rows), self.examples.weights[rows]
         if self.examples.targets is not None:
-            return pad(sequences, length), self.examples.targets[rows], weights
+            twice = np.repeat(np.arange(len(rows)), 2 if self.examples.r_drop else 1)
+            return pad(sequences, length)[twice], self.examples.targets[rows[twice]], weights[twice]
         return self._token_batch(sequences, weights, length, index)
 
     def _token_batch(
@@ -207,12 +212,12 @@ def sample_ids(
     return np.concatenate([own, drawn]).astype(np.int32), offsets, positions.reshape(targets.shape)
 
 
-def compile_model(
-    model: keras.Model, loss: Any, name: str, learning_rate: float, *, training: bool = False
-) -> None:
+def compile_model(model: keras.Model, loss: Any, name: str, learning_rate: float, **options: Any) -> None:
     """Compile a network with an optimizer, see :func:`skrnn.tuned.optimizer`."""
     model.compile(
-        optimizer=optimizer_named(name, learning_rate, training=training), loss=loss, jit_compile=False
+        optimizer=optimizer_named(name, learning_rate, **{"training": False} | options),
+        loss=loss,
+        jit_compile=False,
     )
 
 
@@ -223,6 +228,7 @@ def train(
     *,
     optimizer: str,
     learning_rate: float,
+    schedule: str,
     epochs: int,
     batch_size: int,
     max_tokens: int,
@@ -245,6 +251,8 @@ def train(
         Name of a Keras optimizer.
     learning_rate : float
         Its step size.
+    schedule : {"one_cycle", "constant"}
+        Whether the step size rises and falls, see :class:`OneCycle`, or stays.
     epochs : int
         The most passes over the examples.
     batch_size : int
@@ -262,25 +270,38 @@ def train(
         Where the training is kept after each epoch, and goes on from.
     """
     batches = text_batches(spec, examples, batch_size, max_tokens, seed)
-    with trainable(spec, weights, optimizer, learning_rate, seed, callbacks) as model:
-        fit(model, batches, epochs, [*callbacks, EpochEnd(after_epoch, weights)], checkpoint)
+    with trainable(spec, weights, optimizer, learning_rate, seed, callbacks, examples.r_drop) as model:
+        own = scheduled(schedule, learning_rate)
+        fit(model, batches, epochs, [*own, *callbacks, EpochEnd(after_epoch, weights)], checkpoint)
+
+
+def scheduled(schedule: str, learning_rate: float) -> list[OneCycle]:
+    """Return the callback of a schedule, if it has one."""
+    return [OneCycle(learning_rate)] if schedule == "one_cycle" else []
 
 
 def trainable(
-    spec: Spec, weights: Weights, optimizer: str, learning_rate: float, seed: int, callbacks: Sequence[Any]
+    spec: Spec,
+    weights: Weights,
+    optimizer: str,
+    learning_rate: float,
+    seed: int,
+    callbacks: Sequence[Any],
+    r_drop: float,
 ) -> AbstractContextManager[keras.Model]:
     """Lend the network of a Spec, compiled; parameters as of :func:`train`."""
     sampled = is_sampled(spec)
 
     def build() -> keras.Model:
         model = network(spec, weights, training=True, sampled=sampled)
-        loss: Any = _LOSS.get(spec.head)
+        loss: Any = RDrop(spec.head, r_drop) if r_drop else _LOSS.get(spec.head)
         if spec.head in TOKEN_HEADS:  # the weights of a batch's tokens sum to one
             loss = keras.losses.SparseCategoricalCrossentropy(from_logits=sampled, reduction="sum")
-        compile_model(model, loss, optimizer, learning_rate, training=True)
+        rate = 1.0 if spec.head in TOKEN_HEADS else EMBEDDING_RATE
+        compile_model(model, loss, optimizer, learning_rate, training=True, embedding_rate=rate)
         return model
 
-    return lent((spec, optimizer, sampled), build, weights, learning_rate, seed, keep=not callbacks)
+    return lent((spec, optimizer, sampled, r_drop), build, weights, learning_rate, seed, keep=not callbacks)
 
 
 @contextmanager
@@ -350,6 +371,37 @@ def text_batches(spec: Spec, examples: Examples, batch_size: int, max_tokens: in
     return _Batches(spec, examples, buckets(lengths(examples.sequences), batch_size, max_tokens), seed)
 
 
+class OneCycle(keras.callbacks.Callback):
+    """Lets the learning rate rise, then fall to zero by the last step (Smith & Topin 2019; cosine: Loshchilov
+    & Hutter 2017).
+
+    Parameters
+    ----------
+    peak : float
+        The highest learning rate.
+    """  # noqa: D205
+
+    def __init__(self, peak: float) -> None:
+        super().__init__()
+        self.peak, self.done = peak, 0
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Note how many steps are done."""
+        self.done = epoch * self.params["steps"]
+
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        """Set the learning rate of a step."""
+        share = (self.done + batch + 1) / (self.params["epochs"] * self.params["steps"] + 1)
+        self.model.optimizer.learning_rate = self.peak * one_cycle(share)
+
+
+def one_cycle(share: float) -> float:
+    """Return the learning rate, of its highest, where a share of all steps is done."""
+    if share < RISE:
+        return share / RISE
+    return (1 + np.cos(np.pi * (share - RISE) / (1 - RISE))) / 2
+
+
 class Keeper(keras.callbacks.Callback):
     """Hands the state of a training to its checkpoint after each epoch."""
 
@@ -399,7 +451,8 @@ def fit(
     done = 0
     if checkpoint is not None:
         callbacks = [*callbacks, Keeper(checkpoint)]
-        state = checkpoint.begin(identity(model, batches, epochs))
+        schedule = [callback.peak for callback in callbacks if isinstance(callback, OneCycle)]
+        state = checkpoint.begin(identity(model, batches, epochs) | {"schedule": str(schedule)})
         if state is not None:
             for variable, array in zip(everything(model), state["arrays"], strict=True):
                 variable.assign(array)

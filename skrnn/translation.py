@@ -11,10 +11,11 @@ from keras import ops
 
 from skrnn.batches import buckets, lengths, pad, take_rows, with_boundary
 from skrnn.checkpoint import Checkpoint
+from skrnn.losses import SmoothedCrossentropy
 from skrnn.network import FLOAT, Builder, variables
 from skrnn.spec import Spec, Weights
 from skrnn.tokens import BOUNDARY, PAD, Sequences
-from skrnn.training import AfterEpoch, Batches, EpochEnd, compile_model, fit, lent
+from skrnn.training import AfterEpoch, Batches, EpochEnd, compile_model, fit, lent, scheduled
 
 _STEPS = 4  # lengths of batches are multiples of it
 
@@ -87,29 +88,6 @@ class TiedHead(keras.layers.Layer):
     def call(self, x: Any) -> Any:
         """Return logits (..., n_ids) of vectors (..., d)."""
         return ops.matmul(x, ops.transpose(self._matrix())) + self.bias
-
-
-class SmoothedCrossentropy(keras.losses.Loss):
-    """Cross-entropy of logits against the id with 1 - smoothing and all ids with the rest, summed.
-
-    Parameters
-    ----------
-    smoothing : float, default=0.0
-        Share of the probability that is spread evenly (Szegedy et al. 2016).
-    """
-
-    def __init__(self, smoothing: float = 0.0) -> None:
-        super().__init__(reduction="sum", dtype=FLOAT, name="smoothed_crossentropy")
-        self.smoothing = smoothing
-
-    def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Return losses (b, s) of ids (b, s) and logits (b, s, n_ids)."""
-        losses = keras.losses.sparse_categorical_crossentropy(y_true, y_pred, from_logits=True)
-        if not self.smoothing:
-            return losses
-        # (1 - s) loss + s (logsumexp - mean), where logsumexp is the loss + the logit of the id
-        own = ops.take_along_axis(y_pred, ops.expand_dims(ops.cast(y_true, "int32"), -1), axis=-1)[..., 0]
-        return losses + self.smoothing * (own - ops.mean(y_pred, axis=-1))
 
 
 def network(spec: Spec, weights: Weights, *, training: bool = False) -> keras.Model:
@@ -217,6 +195,7 @@ def train(
     *,
     optimizer: str,
     learning_rate: float,
+    schedule: str,
     label_smoothing: float,
     epochs: int,
     batch_size: int,
@@ -230,13 +209,13 @@ def train(
 
     Parameters
     ----------
-    spec, weights, optimizer, learning_rate, epochs, batch_size, max_tokens, seed, callbacks, after_epoch, \
-checkpoint
+    spec, weights, optimizer, learning_rate, schedule, epochs, batch_size, max_tokens, seed, callbacks, \
+after_epoch, checkpoint
         As of :func:`skrnn.training.train`.
     pairs : Pairs
         What to learn.
     label_smoothing : float
-        See :class:`SmoothedCrossentropy`.
+        See :class:`skrnn.losses.SmoothedCrossentropy`.
     """
 
     def build() -> keras.Model:
@@ -248,7 +227,8 @@ checkpoint
     batches = _Batches(pairs, buckets(counts, batch_size, max_tokens), seed)
     key = spec, optimizer, label_smoothing
     with lent(key, build, weights, learning_rate, seed, keep=not callbacks) as model:
-        fit(model, batches, epochs, [*callbacks, EpochEnd(after_epoch, weights)], checkpoint)
+        own = scheduled(schedule, learning_rate)
+        fit(model, batches, epochs, [*own, *callbacks, EpochEnd(after_epoch, weights)], checkpoint)
 
 
 def model(spec: Spec, weights: Weights, optimizer: str, learning_rate: float) -> keras.Model:

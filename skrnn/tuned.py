@@ -44,7 +44,12 @@ def recurrent_layer(spec: Spec, *, training: bool) -> type[keras.layers.Layer]:
     return _compiled_layer(spec.cell)
 
 
-def optimizer(name: str, learning_rate: float, *, training: bool) -> keras.optimizers.Optimizer:
+EMBEDDING_RATE = 0.3  # of the learning rate, for embeddings that labels are learned with
+
+
+def optimizer(
+    name: str, learning_rate: float, *, training: bool, embedding_rate: float = 1.0
+) -> keras.optimizers.Optimizer:
     """Return an optimizer that clips gradients to a global norm of 1.
 
     Parameters
@@ -55,11 +60,27 @@ def optimizer(name: str, learning_rate: float, *, training: bool) -> keras.optim
         Its step size.
     training : bool
         Whether it is to train: Adam is then one operation a weight, of the same arithmetic.
+    embedding_rate : float, default=1.0
+        What the learning rate of the embedding is multiplied by: it has few examples a row, and starts from
+        vectors that know more of a word than they say.
     """
     kind = type(keras.optimizers.get(name))
     if training and kind is keras.optimizers.Adam and _on_cpu():
         kind = _fused_adam()
+    if embedding_rate != 1.0:
+        kind = _slower_embedding(kind, embedding_rate)
     return kind(learning_rate=learning_rate, global_clipnorm=1.0)
+
+
+def _slower_embedding(
+    kind: type[keras.optimizers.Optimizer], rate: float
+) -> type[keras.optimizers.Optimizer]:
+    def update_step(self: Any, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        path = self._trainable_variables[self._get_variable_index(variable)].path
+        share = rate if path.startswith("embedding/") else 1.0
+        kind.update_step(self, gradient, variable, learning_rate * share)
+
+    return type(kind.__name__, (kind,), {"update_step": update_step})
 
 
 @cache
