@@ -185,6 +185,23 @@ def test_plot_pretraining(run_example, sizes):
         assert curves[7] > curves[5]  # 200 labels: from counted neighbours, from scratch
 
 
+@pytest.mark.filterwarnings("ignore:FigureCanvasAgg is non-interactive")
+@pytest.mark.parametrize("numbers", [300, pytest.param(4000, marks=pytest.mark.slow)])
+def test_plot_numbers_and_labels(run_example, numbers):
+    pytest.importorskip("matplotlib")
+    output = run_example("plot_numbers_and_labels.py", numbers)
+    own, bag = map(
+        float, re.search(r"R2 of the network (\S+), of TF-IDF and Ridge (\d\.\d+)", output).groups()
+    )
+    f1 = re.findall(r"^(.+): F1 (\d\.\d\d) at 0\.50, (\d\.\d\d) at", output, re.MULTILINE)
+    assert [name for name, *_ in f1] == ["even", "above 8000", "prime"]
+    read = [float(value) for value in re.findall(r"texts: (\d\.\d+) even or odd rightly", output)]
+    assert len(read) == -(-numbers * 3 // 4 // 500) and output.count("epoch 6/6") == 1
+    if numbers == 4000:
+        assert own > max(bag, 0.99) and read[-1] > 0.99
+        assert float(f1[2][2]) > float(f1[2][1]) + 0.1  # a threshold below one half finds more primes
+
+
 @pytest.mark.slow
 def test_tune_with_optuna(run_example):
     pytest.importorskip("optuna")
