@@ -205,6 +205,13 @@ def test_log_likelihoods_of_many_are_those_of_each():
     np.testing.assert_array_equal(forward.log_likelihood(take_rows(sequences, many), 2), found)
 
 
+def test_likelihoods_over_many_ids_are_had_in_chunks():
+    spec = spec_of(head="language_model", n_ids=200_000, n_outputs=200_000)  # 41 tokens a chunk, of 48
+    forward, sequences = Forward(spec, weights_of(spec)), ragged(n_ids=200_000)
+    alone = [forward.log_likelihood(take_rows(sequences, np.array([i])))[0] for i in range(len(COUNTS))]
+    np.testing.assert_allclose(forward.log_likelihood(sequences), alone, rtol=1e-5)
+
+
 def test_the_folded_table_changes_nothing():
     spec = spec_of(n_ids=30)
     weights, sequences = weights_of(spec), ragged()
