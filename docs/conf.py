@@ -60,7 +60,7 @@ sphinx_gallery_conf = {
     "gallery_dirs": "gallery",
     "filename_pattern": r"plot_",
     "ignore_pattern": r"__init__",
-    "within_subsection_order": FunctionSortKey(lambda name: [*_ORDER, name].index(name), "_ORDER"),
+    "within_subsection_order": FunctionSortKey(_ORDER.index, "_ORDER"),
     "show_memory": False,
     "remove_config_comments": True,
     "capture_repr": (),
