@@ -48,7 +48,7 @@ def rating(data, options, parameters):
         models = {
             f"RNNTextRegressor, seed {i}": RNNTextRegressor(random_state=i, **parameters) for i in range(3)
         }
-        models |= {f"TF-IDF + Ridge({a})": make_pipeline(tfidf(), Ridge(a)) for a in (0.5, 1.0)}
+        models |= {f"TF-IDF + Ridge({a})": make_pipeline(tfidf(), Ridge(a)) for a in (0.1, 0.5, 1.0)}
         for name, model in models.items():
             begun = time.perf_counter()
             scores = cross_val_score(model, X, y, cv=splits, scoring="r2")

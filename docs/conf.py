@@ -8,6 +8,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401  # the gallery looks its names up
+from sphinx_gallery.sorting import FunctionSortKey
+
 import skrnn
 
 project = "skrnn"
@@ -34,15 +37,30 @@ myst_heading_anchors = 3
 
 autosummary_generate = True
 autodoc_typehints = "none"
+default_role = "literal"
+toc_object_entries_show_parents = "hide"
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
 
+_ORDER = [  # the five stages, the applications, and what is around an estimator
+    "quickstart.py",
+    "plot_tutorial_listing.py",
+    "plot_pretraining.py",
+    "classify_csv.py",
+    "plot_numbers_and_labels.py",
+    "plot_translation.py",
+    "plot_summarisation.py",
+    "plot_displays.py",
+    "plot_pipeline.py",
+    "tune_with_optuna.py",
+    "search_on_dask.py",
+]
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
     "filename_pattern": r"plot_",
     "ignore_pattern": r"__init__",
-    "within_subsection_order": "ExampleTitleSortKey",
+    "within_subsection_order": FunctionSortKey(_ORDER.index, "_ORDER"),
     "show_memory": False,
     "remove_config_comments": True,
     "capture_repr": (),
@@ -52,7 +70,11 @@ warnings.filterwarnings("ignore", message="__array__ implementation doesn't acce
 
 html_theme = "pydata_sphinx_theme"
 html_title = "skrnn"
-html_theme_options = {"show_prev_next": False, "secondary_sidebar_items": ["page-toc"]}
+html_theme_options = {
+    "show_prev_next": False,
+    "secondary_sidebar_items": ["page-toc"],
+    "header_links_before_dropdown": 4,
+}
 _ALONE = [
     "index",
     "guide",

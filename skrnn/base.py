@@ -27,7 +27,7 @@ from skrnn.callbacks import CallbackSupportMixin, tasks, with_callbacks
 from skrnn.checkpoint import Checkpoint
 from skrnn.cooccurrence import cooccurrence_vectors
 from skrnn.forward import Forward
-from skrnn.monitor import Monitor, Validation
+from skrnn.monitor import Monitor, Validation, is_heard
 from skrnn.parameters import document
 from skrnn.spec import (
     ACTIVATIONS,
@@ -273,10 +273,11 @@ class BaseRNNText(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transfo
             return None
         if isinstance(self.embeddings, str) and self.embeddings == "auto":
             return cooccurrence_vectors(sequences, tokens.n_ids, self.embedding_dim, rng)
+        heard = is_heard(self.verbose)
         matrix, found = look_up(
-            self.embeddings, list(tokens.vocabulary), owner=type(self).__name__, verbose=int(self.verbose)
+            self.embeddings, list(tokens.vocabulary), owner=type(self).__name__, verbose=heard
         )
-        if self.verbose:
+        if heard:
             counts = np.bincount(sequences.ids, minlength=tokens.n_ids)[N_SPECIAL:]
             sys.stdout.write(
                 f"[{type(self).__name__}] embeddings for {found.mean():.1%} of the terms, "

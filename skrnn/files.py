@@ -155,7 +155,7 @@ def _header(manifest: str, arrays: Iterable[tuple[str, str, list[int]]]) -> byte
 
 def _read_manifest(file: Any, size: int) -> dict[str, Any]:
     length = int.from_bytes(file.read(8), "little")
-    if size < 8 or length > min(size - 8, MAX_HEADER):
+    if length > min(size - 8, MAX_HEADER):
         raise FileError(f"it is cut off, or no file of skrnn: {size} bytes, and a header of {length}")
     header = file.read(length)
     metadata = _parse(header.decode("ascii"), 4 * MAX_VALUES).get("__metadata__") or {}

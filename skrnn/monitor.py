@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from multiprocessing import parent_process
 from typing import Literal
 
 import numpy as np
@@ -13,6 +14,11 @@ from skrnn.forward import Forward
 from skrnn.heads import row_losses, score
 from skrnn.spec import TOKEN_HEADS, Spec, Weights
 from skrnn.tokens import Sequences
+
+
+def is_heard(verbose: int) -> bool:
+    """Return whether to write progress here: in worker processes, lines of several fits would mix."""
+    return verbose > 1 or (verbose == 1 and parent_process() is None)
 
 
 class Validation:
@@ -71,7 +77,7 @@ class Monitor:
     learning_rate : float
         For the message when the loss is not finite.
     verbose : int
-        0 for no progress lines.
+        0 for no progress lines, 1 for none in a worker process, 2 for progress lines everywhere.
     owner : str
         Class name of the estimator.
     by : {"loss", "score"}, default="loss"
@@ -124,7 +130,7 @@ class Monitor:
             self._keep(epoch, weights)  # each time: a callback of the user's may end it any time
         else:
             more = self._validate(epoch, weights)
-        if self.verbose:
+        if is_heard(self.verbose):
             self._report(epoch)
         return more
 

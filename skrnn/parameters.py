@@ -141,7 +141,8 @@ a random_state; what `callbacks` remember is not kept, and `partial_fit` does no
 Seeds the weights, the order of the batches, dropout and the held-out split. The same int gives the
 same weights, bit for bit; no global random state is read or set.""",
     "verbose": """int
-Whether to write one line an epoch to the standard output.""",
+Whether to write one line an epoch to the standard output; 1 is silent in worker processes, as those of a
+search with `n_jobs=2`, whose lines would mix, and 2 is not.""",
     "n_jobs": """int or None
 Threads of `transform` and `predict`, whose results do not depend on it. None is all cores, or the
 OMP_NUM_THREADS a worker process was given; -1 is all cores.""",

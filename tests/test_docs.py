@@ -113,3 +113,9 @@ def test_relative_links_of_pages_exist():
     for page in (ROOT / "docs").glob("*.md"):
         for target in re.findall(r"\]\((?!https?://)([^)#]+)", page.read_text("utf-8")):
             assert (page.parent / target).exists(), (page.name, target)
+
+
+def test_the_gallery_has_a_place_for_each_example():
+    order = (ROOT / "docs" / "conf.py").read_text("utf-8").split("_ORDER = [")[1].split("]")[0]
+    listed = re.findall(r'"(\w+\.py)"', order)
+    assert sorted(listed) == sorted(path.name for path in (ROOT / "examples").glob("*.py"))

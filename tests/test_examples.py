@@ -2,6 +2,7 @@
 
 import re
 import runpy
+import subprocess
 import sys
 from pathlib import Path
 
@@ -107,8 +108,8 @@ def test_classify_csv_needs_two_labels(run_example, tmp_path, capsys):
 @pytest.mark.parametrize("rows", [120, None])
 def test_plot_pipeline(run_example, rows):
     output = run_example("plot_pipeline.py", *[rows] * (rows is not None))
-    assert len(accuracies(output)) == 3
-    assert output.count("rnntextencoder__rnn_units") == 4
+    assert len(accuracies(output)) == 4
+    assert output.count("rnntextencoder__rnn_units") == 4 and "candidates: [6, 2]" in output
     assert "n_letters" in output and "text and numbers" in output
 
 
@@ -183,6 +184,34 @@ def test_plot_pretraining(run_example, sizes):
     assert len(curves) == 4 * (1 if sizes else 4)
     if not sizes:
         assert curves[7] > curves[5]  # 200 labels: from counted neighbours, from scratch
+
+
+@pytest.mark.filterwarnings("ignore:FigureCanvasAgg is non-interactive")
+@pytest.mark.parametrize("numbers", [300, pytest.param(4000, marks=pytest.mark.slow)])
+def test_plot_numbers_and_labels(run_example, numbers):
+    pytest.importorskip("matplotlib")
+    output = run_example("plot_numbers_and_labels.py", numbers)
+    own, bag = map(
+        float, re.search(r"R2 of the network (\S+), of TF-IDF and Ridge (\d\.\d+)", output).groups()
+    )
+    f1 = re.findall(r"^(.+): F1 (\d\.\d\d) at 0\.50, (\d\.\d\d) at", output, re.MULTILINE)
+    assert [name for name, *_ in f1] == ["even", "above 8000", "prime"]
+    read = [float(value) for value in re.findall(r"texts: (\d\.\d+) even or odd rightly", output)]
+    assert len(read) == -(-numbers * 3 // 4 // 500) and output.count("epoch 6/6") == 1
+    if numbers == 4000:
+        assert own > max(bag, 0.99) and read[-1] > 0.99
+        assert float(f1[2][2]) > float(f1[2][1]) + 0.1  # a threshold below one half finds more primes
+
+
+@pytest.mark.slow
+def test_search_on_dask():
+    """In a process of its own: Dask's workers import the main module."""
+    pytest.importorskip("dask.dataframe")
+    pytest.importorskip("distributed")
+    command = [sys.executable, "-W", "ignore", str(EXAMPLES / "search_on_dask.py"), "--rows", "120"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert len(re.findall(r"^0\.\d{3}  \{", done.stdout, re.MULTILINE)) == 4
+    assert re.search(r"120 texts in 4 partitions: 120 labels, 0 differ", done.stdout)
 
 
 @pytest.mark.slow

@@ -58,12 +58,20 @@ def test_a_new_file_may_be_read_by_whom_the_system_says(path):
 
 
 @pytest.mark.parametrize("beyond", [1, 8, 2**40])
-def test_a_header_that_ends_after_the_file_is_refused_unread(path, beyond):
-    data = path.read_bytes()
+@pytest.mark.parametrize("more", [b"", b"8 bytes."])
+def test_a_header_that_ends_after_the_file_is_refused_unread(path, beyond, more):
+    data = path.read_bytes() + more
     length = len(data) - 8 + beyond
     path.write_bytes(length.to_bytes(8, "little") + data[8:])
     with pytest.raises(FileError, match=f"cut off, or no file of skrnn: {len(data)} bytes"):
         read(path, "test")
+
+
+def test_arrays_may_be_empty(tmp_path):
+    value = {"a": np.zeros((0, 3), np.float32), "b": np.arange(2)}
+    write(tmp_path / "file", "test", value)
+    found = read(tmp_path / "file", "test")
+    assert found["a"].shape == (0, 3) and found["b"].tolist() == [0, 1]
 
 
 def test_a_file_that_is_cut_anywhere_is_refused(path):
@@ -89,6 +97,8 @@ CHANGES = {
     "extra key": (lambda m: m.update(more=1), "entries .*'more'"),
     "other content": (lambda m: m.update(content="x"), "holds 'x', not 'test'"),
     "size": (lambda m: m["arrays"][0].__setitem__(2, [2**40, 3]), r"bytes and should have \d{14}"),
+    "largest size": (lambda m: m["arrays"][0].__setitem__(2, [2**48 - 1, 0]), "disagree|should have"),
+    "larger size": (lambda m: m["arrays"][0].__setitem__(2, [2**48, 0]), "shape"),
     "negative size": (lambda m: m["arrays"][0].__setitem__(2, [-2, -3]), "shape"),
     "dimensions": (lambda m: m["arrays"][0].__setitem__(2, [1] * 33), "shape"),
     "truth": (lambda m: m["arrays"][0].__setitem__(2, [True, 6]), "shape"),
@@ -142,6 +152,13 @@ def test_a_header_that_disagrees_with_the_manifest_is_refused(path):
         read(path, "test")
 
 
+def test_a_header_of_too_many_values_is_refused(path):
+    header, _, body = parts(path)
+    put_together(path, header | {"more": [0] * 300_000}, body)
+    with pytest.raises(FileError, match="more than 262144 values"):
+        read(path, "test")
+
+
 def test_a_bool_of_another_byte_is_refused(tmp_path):
     write(tmp_path / "file", "test", np.array([2], np.uint8))
     _, manifest, body = parts(tmp_path / "file")
@@ -164,6 +181,8 @@ def test_functions_are_given_again(tmp_path):
 def test_braces_count_as_values():
     with pytest.raises(FileError, match="more than 3"):
         files._parse('{"a": {"b": {"c": {}}}}', 3)
+    with pytest.raises(FileError, match="more than 3"):
+        files._parse('{"a": [1, 2, 3]}', 3)
     assert files._parse('{"a": [{}]}', 3) == {"a": [{}]}
 
 

@@ -109,6 +109,13 @@ def test_one_line_an_epoch(capsys):
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.parametrize(("verbose", "in_worker"), [(0, 0), (1, 0), (2, 3)])
+def test_workers_are_silent_unless_told_otherwise(capsys, monkeypatch, verbose, in_worker):
+    monkeypatch.setattr("skrnn.monitor.parent_process", lambda: "the process of the search")
+    run(monitor([1.0, 2.0, 3.0], verbose=verbose))
+    assert capsys.readouterr().out.count("epoch ") == in_worker
+
+
 def test_validation_weighs_its_texts():
     weights = initial_weights(SPEC, np.random.default_rng(0))
     targets = np.array([[0.0], [1.0], [1.0]])
