@@ -27,7 +27,7 @@ def train_vectors(
     strip_accents: Any = None,
     preprocessor: Callable[[str], str] | None = None,
     tokenizer: Callable[[str], list[str]] | None = None,
-    token_pattern: str = r"(?u)\w+|[^\w\s]",
+    token_pattern: str | None = None,
     min_df: float = 1,
     vocab_size: int | None = 20000,
     vocabulary: Any = None,

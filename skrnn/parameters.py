@@ -23,9 +23,9 @@ How accents are removed, as in CountVectorizer.""",
 Applied to each text in place of `strip_accents` and `lowercase`.""",
     "tokenizer": """callable or None
 Splits a text into words in place of `token_pattern`; for analyzer="word" only.""",
-    "token_pattern": """str
-Regular expression of a word. Unlike CountVectorizer's it keeps one-letter words and punctuation:
-a network that reads in order needs them.""",
+    "token_pattern": """str or None
+Regular expression of a word, as in CountVectorizer. None for words of any script, those of one letter
+included, and each other sign, emoji and punctuation: a network that reads in order needs them.""",
     "min_df": """int or float
 Terms of fewer texts (or a smaller share of them) are unknown.""",
     "vocab_size": """int or None

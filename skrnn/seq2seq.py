@@ -98,7 +98,7 @@ class RNNTextSeq2Seq(BaseRNNText):
         strip_accents: Any = None,
         preprocessor: Any = None,
         tokenizer: Any = None,
-        token_pattern: str = r"(?u)\w+|[^\w\s]",
+        token_pattern: str | None = None,
         min_df: float = 1,
         vocab_size: int | None = 8000,
         target_vocab_size: int | None = None,
