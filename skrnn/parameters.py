@@ -85,6 +85,9 @@ Whether the words of the target have one embedding, read and written with (Press
 `vocab_size` of the target side; None for the same.""",
     "target_vocabulary": """iterable of str, mapping of str to int, or None
 Terms of the target side to use in place of those of the training texts.""",
+    "shared_vocabulary": """bool
+Whether one vocabulary, learned from source and target together, serves both sides (Sennrich et al. 2016): for
+languages that share words and letters, and for texts that become shorter ones.""",
     "target_sequence_length": """int or None
 The most tokens of a target and of what is written; None for the longest training target, 400 at the most.""",
     "min_length": """int

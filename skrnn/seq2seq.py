@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from skrnn.backend import keras_half
 from skrnn.base import LONGEST, BaseRNNText, Labelled, check_weights, fitted_attributes, generator, n_threads
-from skrnn.batches import lengths, truncate
+from skrnn.batches import lengths, take_rows, truncate
 from skrnn.callbacks import tasks, with_callbacks
 from skrnn.decoder import Decoder, PairValidation
 from skrnn.search import Found, Rules, beam, greedy
@@ -79,6 +79,7 @@ class RNNTextSeq2Seq(BaseRNNText):
         "tied_embeddings": ["boolean"],
         "target_vocab_size": [Interval(Integral, 4, None, closed="left"), None],
         "target_vocabulary": ["array-like", dict, set, None],
+        "shared_vocabulary": ["boolean"],
         "target_sequence_length": [Interval(Integral, 1, None, closed="left"), None],
         "min_length": [Interval(Integral, 0, None, closed="left")],
         "beam_width": [Interval(Integral, 1, None, closed="left")],
@@ -104,6 +105,7 @@ class RNNTextSeq2Seq(BaseRNNText):
         target_vocab_size: int | None = None,
         vocabulary: Any = None,
         target_vocabulary: Any = None,
+        shared_vocabulary: bool = False,
         sequence_length: int | None = None,
         target_sequence_length: int | None = None,
         truncation: str = "end",
@@ -158,6 +160,7 @@ class RNNTextSeq2Seq(BaseRNNText):
         self.target_vocab_size = target_vocab_size
         self.vocabulary = vocabulary
         self.target_vocabulary = target_vocabulary
+        self.shared_vocabulary = shared_vocabulary
         self.sequence_length = sequence_length
         self.target_sequence_length = target_sequence_length
         self.truncation = truncation
@@ -242,6 +245,12 @@ class RNNTextSeq2Seq(BaseRNNText):
         FloatingPointError
             If the loss is not a finite number. The estimator is then as it was before.
         """
+        if self.shared_vocabulary and not (self.target_vocab_size is self.target_vocabulary is None):
+            raise ValueError(
+                "target_vocab_size and target_vocabulary of RNNTextSeq2Seq cannot be given with "
+                "shared_vocabulary=True, where vocab_size and vocabulary are those of both sides: leave them "
+                "None."
+            )
         if self.early_stopping == "score":
             _metrics()  # known to be missing before the first epoch, not after it
         rng = generator(self.random_state)
@@ -268,8 +277,15 @@ class RNNTextSeq2Seq(BaseRNNText):
         self, train: Labelled, held_out: Labelled | None, rng: np.random.Generator, data: tuple
     ) -> dict[str, Any]:
         """Fit tokens and network and return the fitted attributes; the estimator is left as it is."""
-        target_tokens, targets = self._target_side(list(train.targets))  # type: ignore[arg-type]
-        tokens, sources, spec, weights = self._start("seq2seq", train.texts, rng, target_tokens.n_ids)
+        goals = list(train.targets)  # type: ignore[arg-type]
+        if self.shared_vocabulary:
+            tokens, both, spec, weights = self._start("seq2seq", [*train.texts, *goals], rng, 0)
+            rows = np.arange(len(goals))
+            target_tokens, sources = tokens, take_rows(both, rows)
+            targets = _without_boundary(take_rows(both, rows + len(goals)))
+        else:
+            target_tokens, targets = self._target_side(goals)
+            tokens, sources, spec, weights = self._start("seq2seq", train.texts, rng, target_tokens.n_ids)
         cap = self.sequence_length or min(int(lengths(sources).max()), LONGEST)
         target_cap = self.target_sequence_length or min(max(1, int(lengths(targets).max())), LONGEST)
         validation = None
@@ -328,7 +344,7 @@ class RNNTextSeq2Seq(BaseRNNText):
         return tokens, _without_boundary(targets)
 
     def _spec_for(self, head: Head, n_ids: int, n_outputs: int) -> Spec:
-        spec = super()._spec_for(head, n_ids, n_outputs)
+        spec = super()._spec_for(head, n_ids, n_ids if self.shared_vocabulary else n_outputs)
         attention = cast(Attention | None, self.attention)
         return replace(spec, attention=attention, tied_embeddings=bool(self.tied_embeddings))
 

@@ -352,6 +352,31 @@ def test_subwords_and_empty_targets():
     assert np.isfinite(model.score_samples(X, y)).all()
 
 
+@pytest.mark.parametrize("analyzer", ["word", "subword"])
+def test_one_vocabulary_for_both_sides(analyzer):
+    X, y = ["alpha b", "b", "", "alpha c"] * 3, ["b gamma", "", "gamma", "c alpha"] * 3
+    model = RNNTextSeq2Seq(
+        **TINY | {"analyzer": analyzer, "vocab_size": 290, "shared_vocabulary": True, "warm_start": True}
+    ).fit(X, y)
+    assert model.vocabulary_ == model.target_vocabulary_ and model._target_tokens is model._tokens
+    expected = model._tokens.fit([*X, *y], analyzer=analyzer, vocab_size=290)[0].vocabulary
+    assert model.vocabulary_ == expected
+    assert model.sequence_length_ == max(map(len, model.tokenize(X)))
+    assert model.target_sequence_length_ == max(map(len, model.tokenize(y)))
+    again = pickle.loads(pickle.dumps(model))
+    assert again.predict(X).tolist() == model.predict(X).tolist()
+    assert again.fit(X, y).vocabulary_ == expected  # a warm start
+    encoder = RNNTextEncoder(objective="random", rnn_units=3, embedding_dim=3, random_state=0).fit(X)
+    started = clone(model).set_params(encoder=encoder, warm_start=False).fit(X, y)
+    assert started.vocabulary_ == started.target_vocabulary_ == encoder.vocabulary_
+
+
+@pytest.mark.parametrize("given", [{"target_vocab_size": 9}, {"target_vocabulary": ["a"]}])
+def test_one_vocabulary_has_no_other_for_the_target(given):
+    with pytest.raises(ValueError, match=r"cannot be given with shared_vocabulary=True.*leave them None"):
+        RNNTextSeq2Seq(**TINY, **given, shared_vocabulary=True).fit(["a"], ["b"])
+
+
 @pytest.mark.parametrize(
     ("X", "y", "error", "message"),
     [
