@@ -81,7 +81,7 @@ def train_vectors(
     if isinstance(random_state, np.random.RandomState):
         random_state = random_state.randint(2**31 - 1)
     tokens, sequences = Tokens.fit(
-        check_texts(texts, owner="train_vectors"),
+        check_texts(texts, owner="train_vectors", name="texts"),
         analyzer=analyzer,
         lowercase=lowercase,
         strip_accents=strip_accents,

@@ -11,7 +11,7 @@ from typing import Any, cast
 import numpy as np
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.validation import check_consistent_length, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from skrnn.backend import keras_half
 from skrnn.base import LONGEST, BaseRNNText, Labelled, check_weights, fitted_attributes, generator, n_threads
@@ -267,8 +267,7 @@ class RNNTextSeq2Seq(BaseRNNText):
                 f"RNNTextSeq2Seq.fit requires {name} to be passed, but the target {name} is None: give one "
                 "text a text."
             )
-        targets = check_texts(y, owner="RNNTextSeq2Seq", missing=self.missing)
-        check_consistent_length(texts, targets)
+        targets = self._read_targets(y, len(texts), name)
         weights = check_weights(sample_weight, len(texts), owner="RNNTextSeq2Seq")
         return Labelled(texts, np.array(targets, dtype=object), weights)
 
@@ -404,7 +403,16 @@ class RNNTextSeq2Seq(BaseRNNText):
         found : list of n_samples lists of (str, float)
             The best first; there are fewer than `n_best` where the search has found no more. The number is
             the log-probability of all tokens and the end, in nats.
+
+        Raises
+        ------
+        ValueError
+            If `n_best` is no int of 1 or more.
         """
+        if not isinstance(n_best, (int, np.integer)) or n_best < 1:
+            raise ValueError(
+                f"n_best of RNNTextSeq2Seq.predict_n_best must be an int >= 1. Got {n_best!r} instead."
+            )
         texts, places = self._unique(X)
         written, values = self._write(texts, max(n_best, self.beam_width), n_best)
         rows = [
@@ -446,7 +454,7 @@ class RNNTextSeq2Seq(BaseRNNText):
         if y is None:
             targets = self._search(sources, self.beam_width, 1).sequences
         else:
-            targets = self._target_ids(X, y)
+            targets = self._target_ids(y, len(sources.offsets) - 1)
         weights = self._decoder.attention(sources, targets, n_threads(self.n_jobs))
         read, written = (
             tokens.pieces(ids) for tokens, ids in ((self._tokens, sources), (self._target_tokens, targets))
@@ -470,7 +478,8 @@ class RNNTextSeq2Seq(BaseRNNText):
         """
         check_is_fitted(self)
         sources = self._ids(self._read(X))
-        return self._decoder.log_likelihood(sources, self._target_ids(X, y), n_threads(self.n_jobs))
+        targets = self._target_ids(y, len(sources.offsets) - 1)
+        return self._decoder.log_likelihood(sources, targets, n_threads(self.n_jobs))
 
     def score(self, X: Any, y: Any) -> float:
         """Return how like the targets the predicted texts are, by `scoring`.
@@ -494,9 +503,12 @@ class RNNTextSeq2Seq(BaseRNNText):
         """
         metrics = _metrics()
         self._validate_params()  # scoring may have been set since fit
-        targets = check_texts(y, owner="RNNTextSeq2Seq", missing=self.missing)
-        written = self.predict(X).tolist()
-        check_consistent_length(written, targets)
+        check_is_fitted(self)
+        texts = self._read(X)
+        targets = self._read_targets(y, len(texts))
+        if not texts:
+            raise ValueError("score of RNNTextSeq2Seq needs a text or more. Got 0 texts.")
+        written = self.predict(texts).tolist()
         if self.lowercase:
             targets = [target.lower() for target in targets]
         measure = metrics.CHRF() if self.scoring == "chrf" else metrics.BLEU(tokenize="none", force=True)
@@ -559,10 +571,18 @@ class RNNTextSeq2Seq(BaseRNNText):
             written[i] = head + "".join(word + part for word, part in zip(copied, rest, strict=False))
         return written
 
-    def _target_ids(self, X: Any, y: Any) -> Sequences:
-        targets = check_texts(y, owner="RNNTextSeq2Seq", missing=self.missing)
-        check_consistent_length(X, targets)
-        return _targets(self._target_tokens, targets, self.target_sequence_length_)
+    def _read_targets(self, y: Any, n_texts: int, name: str = "y") -> list[str]:
+        """Return targets as a list of str, one a text."""
+        targets = check_texts(y, owner="RNNTextSeq2Seq", missing=self.missing, name=name)
+        if len(targets) != n_texts:
+            raise ValueError(
+                f"{name} of RNNTextSeq2Seq must have one text a text. Got {len(targets)} for {n_texts} "
+                "(Found input variables with inconsistent numbers of samples)."
+            )
+        return targets
+
+    def _target_ids(self, y: Any, n_texts: int) -> Sequences:
+        return _targets(self._target_tokens, self._read_targets(y, n_texts), self.target_sequence_length_)
 
 
 def _metrics() -> Any:

@@ -7,6 +7,7 @@ tokens and for the two ends of a text. Terms have the ids from 3 on, the most fr
 from __future__ import annotations
 
 import re
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Set
 from functools import cached_property
@@ -111,6 +112,7 @@ class Tokens:
             "tokenizer": tokenizer,
             "token_pattern": token_pattern,
         }
+        _warn_of_unused(settings)
         tokens = cls(settings, {})
         if analyzer == "subword":
             if vocabulary is not None:
@@ -302,6 +304,27 @@ class _Rows(NamedTuple):
 
     flat: Any  # list of str, polars Series of str, or ndarray of code points
     lengths: np.ndarray  # (n_samples,) int64
+
+
+def _warn_of_unused(settings: dict[str, Any]) -> None:
+    """Warn, as CountVectorizer does, of parameters that another one leaves nothing to do."""
+    analyzer, tokenizer = settings["analyzer"], settings["tokenizer"]
+    if callable(analyzer):
+        unused, reason = (
+            ["preprocessor", "strip_accents", "tokenizer", "token_pattern"],
+            "a callable analyzer",
+        )
+    elif analyzer != "word":
+        unused, reason = ["tokenizer", "token_pattern"], f"analyzer={analyzer!r}"
+    else:
+        unused, reason = ["token_pattern"] if tokenizer is not None else [], "a tokenizer"
+    given = [name for name in unused if settings[name] is not None]
+    if given:
+        warnings.warn(
+            f"{' and '.join(given)} will not be used, for there is {reason}: leave it None.",
+            UserWarning,
+            stacklevel=2,
+        )
 
 
 def _valid(text: str) -> str:

@@ -224,6 +224,29 @@ def test_n_best(digits):
         np.testing.assert_allclose(again, [value for _, value in row], rtol=1e-4)
 
 
+@pytest.mark.parametrize("n_best", [0, -1, 1.5, "2"])
+def test_n_best_is_an_int_of_one_or_more(digits, n_best):
+    with pytest.raises(ValueError, match=rf"n_best of .* must be an int >= 1. Got {n_best!r} instead"):
+        digits.predict_n_best(NEW, n_best)
+
+
+def test_pairs_may_come_from_generators(digits):
+    goals = ["4 3 2 1", "4", "1 2 2", "1 3"]
+    once = digits.score_samples(iter(NEW), iter(goals))
+    np.testing.assert_array_equal(once, digits.score_samples(NEW, goals))
+    assert len(digits.attend(iter(NEW), iter(goals))) == 4
+
+
+def test_pairs_that_do_not_fit_are_refused(digits):
+    for method in (digits.score_samples, digits.attend, digits.score):
+        with pytest.raises(ValueError, match=r"y of RNNTextSeq2Seq must have one text a text. Got 1 for 4"):
+            method(NEW, ["1"])
+    with pytest.raises(TypeError, match=r"y of .* the first is 3 \(int\) at position 0"):
+        digits.score_samples(NEW[:1], [3])
+    with pytest.raises(ValueError, match="score of RNNTextSeq2Seq needs a text or more"):
+        digits.score([], [])
+
+
 def test_the_attention_is_on_the_word_that_is_written(digits):
     (source, target, weights), *_ = digits.attend(NEW)
     assert source == ["one", "two", "three", "four"] and target == ["4", "3", "2", "1"]
@@ -237,7 +260,7 @@ def test_score_samples(digits):
     right = digits.score_samples(NEW, ["4 3 2 1", "4", "1 2 2", "1 3"])
     wrong = digits.score_samples(NEW, ["1 2 3 4", "1", "2 2 1", "3 1"])
     assert right.shape == (4,) and (right > wrong + 1).all() and (right <= 0).all()
-    source, target = np.array(digits.padded_ids(NEW[:1])), digits._target_ids(NEW[:1], ["4 3 2 1"])
+    source, target = np.array(digits.padded_ids(NEW[:1])), digits._target_ids(["4 3 2 1"], 1)
     previous = pad(with_boundary(target, BOUNDARY, first=True))
     output = np.array(digits.model_([source, previous]))[0]
     ids = [*target.ids.tolist(), BOUNDARY]
@@ -382,8 +405,9 @@ def test_one_vocabulary_has_no_other_for_the_target(given):
     [
         (["a", "b"], None, ValueError, "y is None"),
         (["a", "b"], ["a"], ValueError, "inconsistent numbers of samples"),
-        (["a", "b"], ["a", 3], TypeError, "3"),
-        (["a", "b"], ["a", None], (TypeError, ValueError), "None"),
+        (["a", "b"], ["a", 3], TypeError, r"y of RNNTextSeq2Seq must hold strings.*3 \(int\) at position 1"),
+        (["a", "b"], ["a", None], ValueError, "y of RNNTextSeq2Seq has 1 missing"),
+        (["a", "b"], "ab", TypeError, "y of RNNTextSeq2Seq must be a collection of texts"),
         ([], [], ValueError, "0 texts"),
     ],
 )

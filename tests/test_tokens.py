@@ -133,6 +133,20 @@ def test_texts_without_tokens(analyzer):
         Tokens.fit(["", "", ""], analyzer=analyzer)
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"analyzer": "subword", "tokenizer": str.split}, "tokenizer will not .* analyzer='subword'"),
+        ({"analyzer": "char", "token_pattern": "a"}, "token_pattern will not .* analyzer='char'"),
+        ({"tokenizer": str.split, "token_pattern": "a"}, "token_pattern will not .* there is a tokenizer"),
+        ({"analyzer": str.split, "preprocessor": str.upper}, "preprocessor will not .* a callable analyzer"),
+    ],
+)
+def test_parameters_without_use_are_warned_of(options, message):
+    with pytest.warns(UserWarning, match=message):
+        Tokens.fit(TEXTS, **options)
+
+
 # -- words --------------------------------------------------------------------------------------
 
 
