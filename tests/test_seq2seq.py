@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV
 
 from skrnn import RNNTextEncoder, RNNTextSeq2Seq
 from skrnn.batches import pad, with_boundary
@@ -315,6 +316,23 @@ def test_lengths_and_repeats(digits):
         assert len(words) >= 3 and len(set(words)) == len(words)
     searched.set_params(min_length=0, no_repeat=0, beam_width=1)
     assert searched.predict(NEW).tolist() == digits.predict(NEW).tolist()
+
+
+def test_a_search_chooses_by_the_score():
+    pytest.importorskip("sacrebleu")
+    X, y = list(DIGITS) * 4, list(DIGITS.values()) * 4
+    search = GridSearchCV(RNNTextSeq2Seq(**TINY), {"beam_width": [1, 2], "scoring": ["bleu"]}, cv=2)
+    search.fit(X, y)
+    best = search.best_estimator_
+    assert best.beam_width == search.best_params_["beam_width"]
+    assert search.score(X, y) == best.score(X, y)
+
+
+@pytest.mark.parametrize("max_length", [1, 2])
+def test_no_text_is_longer_than_it_may_be(max_length):
+    X, y = ["one two three", "two"] * 4, ["1 2 3", "2 2 2"] * 4
+    model = RNNTextSeq2Seq(**TINY, target_sequence_length=max_length, min_length=3).fit(X, y)
+    assert [len(text.split()) for text in model.predict(X[:2])] == [max_length] * 2
 
 
 def test_pickle_and_state(digits):
