@@ -68,7 +68,7 @@ class BaseRNNText(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transfo
         "strip_accents": [StrOptions({"ascii", "unicode"}), callable, None],
         "preprocessor": [callable, None],
         "tokenizer": [callable, None],
-        "token_pattern": [str],
+        "token_pattern": [str, None],
         "min_df": [
             Interval(Integral, 1, None, closed="left"),
             Interval(Real, 0, 1, closed="both"),

@@ -64,7 +64,7 @@ class RNNTextClassifier(ClassifierMixin, BaseRNNText):
         strip_accents: Any = None,
         preprocessor: Any = None,
         tokenizer: Any = None,
-        token_pattern: str = r"(?u)\w+|[^\w\s]",
+        token_pattern: str | None = None,
         min_df: float = 1,
         vocab_size: int | None = 20000,
         vocabulary: Any = None,

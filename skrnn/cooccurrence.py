@@ -27,7 +27,7 @@ def train_vectors(
     strip_accents: Any = None,
     preprocessor: Callable[[str], str] | None = None,
     tokenizer: Callable[[str], list[str]] | None = None,
-    token_pattern: str = r"(?u)\w+|[^\w\s]",
+    token_pattern: str | None = None,
     min_df: float = 1,
     vocab_size: int | None = 20000,
     vocabulary: Any = None,
@@ -81,7 +81,7 @@ def train_vectors(
     if isinstance(random_state, np.random.RandomState):
         random_state = random_state.randint(2**31 - 1)
     tokens, sequences = Tokens.fit(
-        check_texts(texts, owner="train_vectors"),
+        check_texts(texts, owner="train_vectors", name="texts"),
         analyzer=analyzer,
         lowercase=lowercase,
         strip_accents=strip_accents,

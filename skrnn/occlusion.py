@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from sklearn.base import is_classifier
 
-WORDS = r"(?u)\w+|[^\w\s]"
+from skrnn.words import word_pattern
+
 UNKNOWN = "\ufffc"  # the object replacement character: a word of no vocabulary
 
 
@@ -69,10 +70,10 @@ def occlude(
     check_text(text, "occlude")
     if hide not in ("remove", "unknown"):
         raise ValueError(f"hide of occlude must be 'remove' or 'unknown'. Got {hide!r} instead.")
-    pattern = token_pattern or getattr(estimator, "token_pattern", None) or WORDS
+    pattern = token_pattern or getattr(estimator, "token_pattern", None) or word_pattern()
     spans = [match.span() for match in re.finditer(pattern, text) if match.group()]
     if not spans:
-        raise ValueError(f"occlude needs a text with a token; none in {text[:60]!r} matches {pattern!r}.")
+        raise ValueError(f"occlude needs a text with a token; none is in {text[:60]!r}.")
     stand_in = "" if hide == "remove" else UNKNOWN
     hidden = [text[:start] + stand_in + text[stop:] for start, stop in spans]
     values, name = _values(estimator, [text, *hidden], target)

@@ -23,9 +23,9 @@ How accents are removed, as in CountVectorizer.""",
 Applied to each text in place of `strip_accents` and `lowercase`.""",
     "tokenizer": """callable or None
 Splits a text into words in place of `token_pattern`; for analyzer="word" only.""",
-    "token_pattern": """str
-Regular expression of a word. Unlike CountVectorizer's it keeps one-letter words and punctuation:
-a network that reads in order needs them.""",
+    "token_pattern": """str or None
+Regular expression of a word, as in CountVectorizer. None for words of any script, those of one letter
+included, and each other sign, emoji and punctuation: a network that reads in order needs them.""",
     "min_df": """int or float
 Terms of fewer texts (or a smaller share of them) are unknown.""",
     "vocab_size": """int or None
@@ -86,6 +86,9 @@ Whether the words of the target have one embedding, read and written with (Press
 `vocab_size` of the target side; None for the same.""",
     "target_vocabulary": """iterable of str, mapping of str to int, or None
 Terms of the target side to use in place of those of the training texts.""",
+    "shared_vocabulary": """bool
+Whether one vocabulary, learned from source and target together, serves both sides (Sennrich et al. 2016): for
+languages that share words and letters, and for texts that become shorter ones.""",
     "target_sequence_length": """int or None
 The most tokens of a target and of what is written; None for the longest training target, 400 at the most.""",
     "min_length": """int

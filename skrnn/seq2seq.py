@@ -11,11 +11,11 @@ from typing import Any, cast
 import numpy as np
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.validation import check_consistent_length, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from skrnn.backend import keras_half
 from skrnn.base import LONGEST, BaseRNNText, Labelled, check_weights, fitted_attributes, generator, n_threads
-from skrnn.batches import lengths, truncate
+from skrnn.batches import lengths, take_rows, truncate
 from skrnn.callbacks import tasks, with_callbacks
 from skrnn.decoder import Decoder, PairValidation
 from skrnn.search import Found, Rules, beam, greedy
@@ -79,6 +79,7 @@ class RNNTextSeq2Seq(BaseRNNText):
         "tied_embeddings": ["boolean"],
         "target_vocab_size": [Interval(Integral, 4, None, closed="left"), None],
         "target_vocabulary": ["array-like", dict, set, None],
+        "shared_vocabulary": ["boolean"],
         "target_sequence_length": [Interval(Integral, 1, None, closed="left"), None],
         "min_length": [Interval(Integral, 0, None, closed="left")],
         "beam_width": [Interval(Integral, 1, None, closed="left")],
@@ -98,12 +99,13 @@ class RNNTextSeq2Seq(BaseRNNText):
         strip_accents: Any = None,
         preprocessor: Any = None,
         tokenizer: Any = None,
-        token_pattern: str = r"(?u)\w+|[^\w\s]",
+        token_pattern: str | None = None,
         min_df: float = 1,
         vocab_size: int | None = 8000,
         target_vocab_size: int | None = None,
         vocabulary: Any = None,
         target_vocabulary: Any = None,
+        shared_vocabulary: bool = False,
         sequence_length: int | None = None,
         target_sequence_length: int | None = None,
         truncation: str = "end",
@@ -159,6 +161,7 @@ class RNNTextSeq2Seq(BaseRNNText):
         self.target_vocab_size = target_vocab_size
         self.vocabulary = vocabulary
         self.target_vocabulary = target_vocabulary
+        self.shared_vocabulary = shared_vocabulary
         self.sequence_length = sequence_length
         self.target_sequence_length = target_sequence_length
         self.truncation = truncation
@@ -244,6 +247,12 @@ class RNNTextSeq2Seq(BaseRNNText):
         FloatingPointError
             If the loss is not a finite number. The estimator is then as it was before.
         """
+        if self.shared_vocabulary and not (self.target_vocab_size is self.target_vocabulary is None):
+            raise ValueError(
+                "target_vocab_size and target_vocabulary of RNNTextSeq2Seq cannot be given with "
+                "shared_vocabulary=True, where vocab_size and vocabulary are those of both sides: leave them "
+                "None."
+            )
         if self.early_stopping == "score":
             _metrics()  # known to be missing before the first epoch, not after it
         rng = generator(self.random_state)
@@ -260,8 +269,7 @@ class RNNTextSeq2Seq(BaseRNNText):
                 f"RNNTextSeq2Seq.fit requires {name} to be passed, but the target {name} is None: give one "
                 "text a text."
             )
-        targets = check_texts(y, owner="RNNTextSeq2Seq", missing=self.missing)
-        check_consistent_length(texts, targets)
+        targets = self._read_targets(y, len(texts), name)
         weights = check_weights(sample_weight, len(texts), owner="RNNTextSeq2Seq")
         return Labelled(texts, np.array(targets, dtype=object), weights)
 
@@ -270,8 +278,15 @@ class RNNTextSeq2Seq(BaseRNNText):
         self, train: Labelled, held_out: Labelled | None, rng: np.random.Generator, data: tuple
     ) -> dict[str, Any]:
         """Fit tokens and network and return the fitted attributes; the estimator is left as it is."""
-        target_tokens, targets = self._target_side(list(train.targets))  # type: ignore[arg-type]
-        tokens, sources, spec, weights = self._start("seq2seq", train.texts, rng, target_tokens.n_ids)
+        goals = list(train.targets)  # type: ignore[arg-type]
+        if self.shared_vocabulary:
+            tokens, both, spec, weights = self._start("seq2seq", [*train.texts, *goals], rng, 0)
+            rows = np.arange(len(goals))
+            target_tokens, sources = tokens, take_rows(both, rows)
+            targets = _without_boundary(take_rows(both, rows + len(goals)))
+        else:
+            target_tokens, targets = self._target_side(goals)
+            tokens, sources, spec, weights = self._start("seq2seq", train.texts, rng, target_tokens.n_ids)
         cap = self.sequence_length or min(int(lengths(sources).max()), LONGEST)
         target_cap = self.target_sequence_length or min(max(1, int(lengths(targets).max())), LONGEST)
         validation = None
@@ -330,7 +345,7 @@ class RNNTextSeq2Seq(BaseRNNText):
         return tokens, _without_boundary(targets)
 
     def _spec_for(self, head: Head, n_ids: int, n_outputs: int) -> Spec:
-        spec = super()._spec_for(head, n_ids, n_outputs)
+        spec = super()._spec_for(head, n_ids, n_ids if self.shared_vocabulary else n_outputs)
         attention = cast(Attention | None, self.attention)
         return replace(spec, attention=attention, tied_embeddings=bool(self.tied_embeddings))
 
@@ -390,7 +405,16 @@ class RNNTextSeq2Seq(BaseRNNText):
         found : list of n_samples lists of (str, float)
             The best first; there are fewer than `n_best` where the search has found no more. The number is
             the log-probability of all tokens and the end, in nats.
+
+        Raises
+        ------
+        ValueError
+            If `n_best` is no int of 1 or more.
         """
+        if not isinstance(n_best, (int, np.integer)) or n_best < 1:
+            raise ValueError(
+                f"n_best of RNNTextSeq2Seq.predict_n_best must be an int >= 1. Got {n_best!r} instead."
+            )
         texts, places = self._unique(X)
         written, values = self._write(texts, max(n_best, self.beam_width), n_best)
         rows = [
@@ -432,7 +456,7 @@ class RNNTextSeq2Seq(BaseRNNText):
         if y is None:
             targets = self._search(sources, self.beam_width, 1).sequences
         else:
-            targets = self._target_ids(X, y)
+            targets = self._target_ids(y, len(sources.offsets) - 1)
         weights = self._decoder.attention(sources, targets, n_threads(self.n_jobs))
         read, written = (
             tokens.pieces(ids) for tokens, ids in ((self._tokens, sources), (self._target_tokens, targets))
@@ -456,7 +480,8 @@ class RNNTextSeq2Seq(BaseRNNText):
         """
         check_is_fitted(self)
         sources = self._ids(self._read(X))
-        return self._decoder.log_likelihood(sources, self._target_ids(X, y), n_threads(self.n_jobs))
+        targets = self._target_ids(y, len(sources.offsets) - 1)
+        return self._decoder.log_likelihood(sources, targets, n_threads(self.n_jobs))
 
     def score(self, X: Any, y: Any) -> float:
         """Return how like the targets the predicted texts are, by `scoring`.
@@ -480,9 +505,12 @@ class RNNTextSeq2Seq(BaseRNNText):
         """
         metrics = _metrics()
         self._validate_params()  # scoring may have been set since fit
-        targets = check_texts(y, owner="RNNTextSeq2Seq", missing=self.missing)
-        written = self.predict(X).tolist()
-        check_consistent_length(written, targets)
+        check_is_fitted(self)
+        texts = self._read(X)
+        targets = self._read_targets(y, len(texts))
+        if not texts:
+            raise ValueError("score of RNNTextSeq2Seq needs a text or more. Got 0 texts.")
+        written = self.predict(texts).tolist()
         if self.lowercase:
             targets = [target.lower() for target in targets]
         measure = metrics.CHRF() if self.scoring == "chrf" else metrics.BLEU(tokenize="none", force=True)
@@ -545,10 +573,18 @@ class RNNTextSeq2Seq(BaseRNNText):
             written[i] = head + "".join(word + part for word, part in zip(copied, rest, strict=False))
         return written
 
-    def _target_ids(self, X: Any, y: Any) -> Sequences:
-        targets = check_texts(y, owner="RNNTextSeq2Seq", missing=self.missing)
-        check_consistent_length(X, targets)
-        return _targets(self._target_tokens, targets, self.target_sequence_length_)
+    def _read_targets(self, y: Any, n_texts: int, name: str = "y") -> list[str]:
+        """Return targets as a list of str, one a text."""
+        targets = check_texts(y, owner="RNNTextSeq2Seq", missing=self.missing, name=name)
+        if len(targets) != n_texts:
+            raise ValueError(
+                f"{name} of RNNTextSeq2Seq must have one text a text. Got {len(targets)} for {n_texts} "
+                "(Found input variables with inconsistent numbers of samples)."
+            )
+        return targets
+
+    def _target_ids(self, y: Any, n_texts: int) -> Sequences:
+        return _targets(self._target_tokens, self._read_targets(y, n_texts), self.target_sequence_length_)
 
 
 def _metrics() -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 
-def check_texts(X: Any, *, owner: str, missing: str = "error") -> list[str]:
+def check_texts(X: Any, *, owner: str, missing: str = "error", name: str = "X") -> list[str]:
     """Return texts as a list of str.
 
     Parameters
@@ -20,6 +20,8 @@ def check_texts(X: Any, *, owner: str, missing: str = "error") -> list[str]:
         Class name of the estimator, for the messages.
     missing : {"error", "empty"}, default="error"
         Whether None, NaN and pandas.NA are an error or an empty text.
+    name : str, default="X"
+        Name of the argument, for the messages.
 
     Returns
     -------
@@ -39,63 +41,66 @@ def check_texts(X: Any, *, owner: str, missing: str = "error") -> list[str]:
     >>> check_texts(np.array(["one", "two"], dtype=object), owner="RNNTextEncoder")
     ['one', 'two']
     """
-    values = _column(X, owner)
+    values = _column(X, owner, name)
     if set(map(type, values)) <= {str}:
         return values
-    return _strings(values, owner, missing)
+    return _strings(values, owner, missing, name)
 
 
-def _column(X: Any, owner: str) -> list:
+def _column(X: Any, owner: str, name: str) -> list:
     """Return the values of X, whatever they are."""
     if isinstance(X, (str, bytes)):
         raise TypeError(
-            f"X of {owner} must be a collection of texts. Got one {type(X).__name__} instead (Iterable "
+            f"{name} of {owner} must be a collection of texts. Got one {type(X).__name__} instead (Iterable "
             f"over raw text documents expected, string object received); write [{X[:20]!r}]."
         )
     shape = getattr(X, "shape", None)
     if shape is not None and not isinstance(X, Sequence):
-        return _array_column(X, shape, owner)
+        return _array_column(X, shape, owner, name)
     if isinstance(X, (Mapping, Set)):
         what = "order" if isinstance(X, Set) else "texts (a dict gives its keys)"
         raise TypeError(
-            f"X of {owner} must be a list, an array or a Series of texts. Got a {type(X).__name__}, which "
-            f"has no {what}; write list(X)."
+            f"{name} of {owner} must be a list, an array or a Series of texts. Got a {type(X).__name__}, "
+            f"which has no {what}; write list({name})."
         )
     if hasattr(X, "to_pylist"):  # an array of pyarrow
         return X.to_pylist()
     if not isinstance(X, Iterable):
+        lazy = [method for method in ("collect", "compute") if hasattr(X, method)]  # of polars, of dask
         raise TypeError(
-            f"X of {owner} must be a list, an array or a Series of texts. Got {type(X).__name__} instead."
+            f"{name} of {owner} must be a list, an array or a Series of texts. Got {type(X).__name__} instead"
+            f"{f'; write {name}.{lazy[0]}()' if lazy else ''}."
         )
     return list(X)
 
 
-def _array_column(X: Any, shape: tuple[int, ...], owner: str) -> list:
+def _array_column(X: Any, shape: tuple[int, ...], owner: str, name: str) -> list:
     """Return the values of an array, a Series or a frame."""
     if hasattr(X, "tocsr"):
         raise TypeError(
-            f"X of {owner} must hold texts. Got a sparse matrix of shape {shape}: numbers cannot be read "
-            "as texts."
+            f"{name} of {owner} must hold texts. Got a sparse matrix of shape {shape}: numbers cannot be "
+            "read as texts."
         )
     if len(shape) == 0:
         raise TypeError(
-            f"X of {owner} must be a collection of texts. Got an array without dimensions; write [X]."
+            f"{name} of {owner} must be a collection of texts. Got an array without dimensions; write "
+            f"[{name}]."
         )
     if len(shape) > 2 or (len(shape) == 2 and shape[1] != 1):
-        columns = [str(name) for name in _names(X)]
+        columns = [str(column) for column in _names(X)]
         names = f" ({', '.join(columns[:5])}{', ...' if len(columns) > 5 else ''})" if columns else ""
         raise ValueError(
-            f"X of {owner} must have one column of texts. Got shape {shape}{names}; choose one, as in "
-            f"X[{columns[0]!r}]."
+            f"{name} of {owner} must have one column of texts. Got shape {shape}{names}; choose one, as in "
+            f"{name}[{columns[0]!r}]."
             if columns
-            else f"X of {owner} must have one column of texts. Got an array of shape {shape}; choose one, "
-            "as in X[:, 0]."
+            else f"{name} of {owner} must have one column of texts. Got an array of shape {shape}; choose "
+            f"one, as in {name}[:, 0]."
         )
     if _names(X):
         X, shape = X[_names(X)[0]], shape[:1]
-    for name in ("to_list", "tolist", "to_pylist"):  # of polars, of pandas and ndarray, of pyarrow
-        if hasattr(X, name):
-            values = getattr(X, name)()
+    for method in ("to_list", "tolist", "to_pylist"):  # of polars, of pandas and ndarray, of pyarrow
+        if hasattr(X, method):
+            values = getattr(X, method)()
             break
     else:
         values = list(np.asarray(X).tolist())
@@ -107,7 +112,7 @@ def _names(X: Any) -> list:
     return list(getattr(X, "column_names", getattr(X, "columns", [])))  # a table of pyarrow; a frame
 
 
-def _strings(values: list, owner: str, missing: str) -> list[str]:
+def _strings(values: list, owner: str, missing: str, name: str) -> list[str]:
     texts, wrong, absent = [], [], []
     for i, value in enumerate(values):
         if isinstance(value, str):
@@ -119,14 +124,16 @@ def _strings(values: list, owner: str, missing: str) -> list[str]:
             wrong.append(i)
     if wrong:
         value = values[wrong[0]]
-        remedy = "decode bytes first" if isinstance(value, bytes) else "convert them, as in X.astype(str)"
+        remedy = (
+            "decode bytes first" if isinstance(value, bytes) else f"convert them, as in {name}.astype(str)"
+        )
         raise TypeError(
-            f"X of {owner} must hold strings. {len(wrong)} of {len(values)} value(s) are not; the first is "
-            f"{_short(value)} ({type(value).__name__}) at position {wrong[0]}; {remedy}."
+            f"{name} of {owner} must hold strings. {len(wrong)} of {len(values)} value(s) are not; the first "
+            f"is {_short(value)} ({type(value).__name__}) at position {wrong[0]}; {remedy}."
         )
     if absent and missing == "error":
         raise ValueError(
-            f"X of {owner} has {len(absent)} missing value(s); the first is {values[absent[0]]!r} at "
+            f"{name} of {owner} has {len(absent)} missing value(s); the first is {values[absent[0]]!r} at "
             f"position {absent[0]}. Drop or fill them, or set missing='empty'. (Input contains NaN.)"
         )
     return texts

@@ -6,8 +6,8 @@ tokens and for the two ends of a text. Terms have the ids from 3 on, the most fr
 
 from __future__ import annotations
 
-import os
 import re
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Set
 from functools import cached_property
@@ -19,42 +19,13 @@ from unicodedata import normalize
 import numpy as np
 from sklearn.feature_extraction.text import strip_accents_ascii, strip_accents_unicode
 
+from skrnn.words import Words, on_all_cores, polars, print_words
+
 PAD, UNKNOWN, BOUNDARY = 0, 1, 2
 N_SPECIAL = 3
 N_BYTES = 256  # the alphabet of sub-words: they are merged from bytes, so none is unknown
 MAX_SUBWORDS = 32768  # of vocab_size=None
-
-# What Python's re and polars' Rust regex read alike in ASCII text without the separators \x1c to \x1f:
-# plain characters, \w \W \d \D \s \S \b and escaped punctuation, classes of these, groups that do not
-# capture, alternatives, and repeats (of which none follows another: re reads a++ as one that gives nothing
-# back, Rust as a repeat of repeats). In a class -- is a difference to Rust.
-_PORTABLE = re.compile(
-    r"(?:\(\?u\))?"
-    r"(?:\\[wWdDsSb.\-+*?'/]|\(\?:|[)|]|\[\^?(?:\\[wWdDsS.\-+*?'/\]\[]|[\w '\"@#.,;:!?/_%=<>+*]|-(?!-))+\]"
-    r"|(?:[*+?]|\{\d+(?:,\d*)?\})\??(?![*+?{])|[\w '\"@#,;:!/_%=<>-])+",
-    re.ASCII,
-)
-_SEPARATORS = "\x1c\x1d\x1e\x1f"
-# Beyond ASCII, characters that both count alike as letters, digits, spaces or none of these: letters (Latin,
-# Greek, Cyrillic, Chinese, Japanese), marks of print, currencies. Fractions, raised numbers, accents that
-# stand alone and letters of a newer Unicode are not among them.
-_ALIKE = re.compile(
-    "[\x00-\x1b\x20-\xb1\xb4-\xb8\xba\xbb\xbf-\u024f\u0386\u0388-\u038a\u038c\u038e-\u03a1\u03a3-\u03ff"
-    "\u0400-\u0481\u048a-\u052f\u2010-\u2027\u2030-\u203e\u20a0-\u20bf\u2122\u3001-\u3003\u3008-\u3011"
-    "\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fcc\uff01-\uff0f]*"
-)
 _SPACES = re.compile(r"\s\s+")
-_LEAST_FOR_POLARS = 100_000  # characters; below, starting it costs more than it saves
-_forked = False  # polars' threads do not survive a fork, and waiting for them would never end
-
-
-def _note_fork() -> None:
-    global _forked
-    _forked = True
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_note_fork)
 
 
 class Sequences(NamedTuple):
@@ -103,7 +74,7 @@ class Tokens:
         strip_accents: Any = None,
         preprocessor: Any = None,
         tokenizer: Any = None,
-        token_pattern: str = r"(?u)\w+|[^\w\s]",
+        token_pattern: str | None = None,
         min_df: float = 1,
         vocab_size: int | None = 20000,
         vocabulary: Any = None,
@@ -115,7 +86,7 @@ class Tokens:
         texts : list of str
             Training texts.
         analyzer, lowercase, strip_accents, preprocessor, tokenizer, token_pattern, min_df
-            As in CountVectorizer, and "subword" for `analyzer`.
+            As in CountVectorizer, and "subword" for `analyzer`, None for `token_pattern`.
         vocab_size : int or None
             The most ids, the three special ones included.
         vocabulary : iterable of str, mapping of str to int, or None
@@ -141,6 +112,7 @@ class Tokens:
             "tokenizer": tokenizer,
             "token_pattern": token_pattern,
         }
+        _warn_of_unused(settings)
         tokens = cls(settings, {})
         if analyzer == "subword":
             if vocabulary is not None:
@@ -210,7 +182,7 @@ class Tokens:
             ]
         by_char = self.settings["analyzer"] == "char"
         terms = np.array(["", "\ufffd" if by_char else "<unk>", "", *self.vocabulary], dtype=object)
-        join: Callable[[list[str]], str] = "".join if by_char else _print_words
+        join: Callable[[list[str]], str] = "".join if by_char else print_words
         return [join([term for term in terms[row] if term]) for row in rows]
 
     def pieces(self, sequences: Sequences) -> list[list[str]]:
@@ -263,29 +235,11 @@ class Tokens:
             return _chars([_SPACES.sub(" ", text) for text in prepared])
         if tokenizer is not None:
             return _checked(map(tokenizer, prepared), "tokenizer")
-        find = self._pattern.findall
-        if self._portable and not _forked and sum(map(len, prepared)) >= _LEAST_FOR_POLARS:
-            return _split_by_polars(prepared, self.settings["token_pattern"], find)
-        return _flat([list(filter(None, find(text))) for text in prepared])
+        return _Rows(*self._words.cut(prepared))
 
     @cached_property
-    def _pattern(self) -> re.Pattern:
-        wanted = self.settings["token_pattern"]
-        try:
-            pattern = re.compile(wanted)
-        except re.error as error:
-            raise ValueError(f"token_pattern is no regular expression: {error}. Got {wanted!r}.") from error
-        if pattern.groups > 1:
-            raise ValueError(
-                "token_pattern may have one capturing group, which then is the token. Got More than 1 "
-                f"capturing group: {wanted!r}."
-            )
-        return pattern
-
-    @cached_property
-    def _portable(self) -> bool:
-        pattern = self._pattern
-        return bool(_PORTABLE.fullmatch(pattern.pattern)) and "" not in pattern.findall("a1_ .-\n")
+    def _words(self) -> Words:
+        return Words(self.settings["token_pattern"])
 
     # -- numbering -----------------------------------------------------------------------------
 
@@ -300,14 +254,14 @@ class Tokens:
         elif isinstance(flat, list):
             ids = np.fromiter(map(self.vocabulary.get, flat, repeat(UNKNOWN)), np.int32, len(flat))
         else:
-            codes = _on_all_cores(flat, lambda term: term.cast(self._enum, strict=False).to_physical())
-            codes = codes.cast(_polars().Int32).fill_null(UNKNOWN - N_SPECIAL)
+            codes = on_all_cores(flat, lambda term: term.cast(self._enum, strict=False).to_physical())
+            codes = codes.cast(polars().Int32).fill_null(UNKNOWN - N_SPECIAL)
             ids = codes.to_numpy() + np.int32(N_SPECIAL)
         return _sequences(ids, rows.lengths)
 
     @cached_property
     def _enum(self) -> Any:
-        return _polars().Enum(list(self.vocabulary))
+        return polars().Enum(list(self.vocabulary))
 
     # -- sub-words -----------------------------------------------------------------------------
 
@@ -352,6 +306,27 @@ class _Rows(NamedTuple):
     lengths: np.ndarray  # (n_samples,) int64
 
 
+def _warn_of_unused(settings: dict[str, Any]) -> None:
+    """Warn, as CountVectorizer does, of parameters that another one leaves nothing to do."""
+    analyzer, tokenizer = settings["analyzer"], settings["tokenizer"]
+    if callable(analyzer):
+        unused, reason = (
+            ["preprocessor", "strip_accents", "tokenizer", "token_pattern"],
+            "a callable analyzer",
+        )
+    elif analyzer != "word":
+        unused, reason = ["tokenizer", "token_pattern"], f"analyzer={analyzer!r}"
+    else:
+        unused, reason = ["token_pattern"] if tokenizer is not None else [], "a tokenizer"
+    given = [name for name in unused if settings[name] is not None]
+    if given:
+        warnings.warn(
+            f"{' and '.join(given)} will not be used, for there is {reason}: leave it None.",
+            UserWarning,
+            stacklevel=2,
+        )
+
+
 def _valid(text: str) -> str:
     """Return a text without half surrogate pairs, which no encoding can hold."""
     try:
@@ -394,53 +369,6 @@ def _lists(rows: _Rows) -> list[list[str]]:
     flat = list(map(chr, rows.flat)) if isinstance(rows.flat, np.ndarray) else list(rows.flat)
     stops = np.cumsum(rows.lengths).tolist()
     return [flat[stop - n : stop] for stop, n in zip(stops, rows.lengths.tolist(), strict=True)]
-
-
-_SPACE_BEFORE = re.compile(r" ([.,;:!?%)\]}\u2026])")
-_SPACE_AFTER = re.compile(r"([(\[{$#]) ")
-_INSIDE_WORDS = re.compile(r"(?<=\w) (['\u2019]) (?=(?:s|t|re|ve|ll|d|m)\b)|(?<=\w) ([-/]) (?=\w)")
-
-
-def _print_words(words: list[str]) -> str:
-    """Join words as print does: no space before a comma, after a bracket or inside "don't"."""
-    text = _INSIDE_WORDS.sub(r"\1\2", " ".join(words))
-    return _SPACE_AFTER.sub(r"\1", _SPACE_BEFORE.sub(r"\1", text))
-
-
-def _polars() -> Any:
-    import polars
-
-    return polars
-
-
-def _split_by_polars(texts: list[str], pattern: str, find: Callable[[str], list[str]]) -> _Rows:
-    """Split texts in Rust, on all cores; those it might read otherwise than re are split by re."""
-    pl = _polars()
-    plain = np.fromiter(map(_alike, texts), bool, len(texts))
-    fast, slow = np.flatnonzero(plain), np.flatnonzero(~plain)
-    lists = _on_all_cores(
-        pl.Series([texts[i] for i in fast], dtype=pl.String), lambda text: text.str.extract_all(pattern)
-    )
-    if len(slow):
-        lists = pl.concat([lists, pl.Series([find(texts[i]) for i in slow], dtype=pl.List(pl.String))])
-        lists = lists.gather(np.argsort(np.concatenate([fast, slow])))
-    return _Rows(lists.explode().drop_nulls(), lists.list.len().to_numpy().astype(np.int64))
-
-
-def _alike(text: str) -> bool:
-    """Return whether re and polars' regex read a text alike."""
-    if text.isascii():
-        return not any(map(text.__contains__, _SEPARATORS))
-    return _ALIKE.fullmatch(text) is not None
-
-
-def _on_all_cores(series: Any, expression: Callable[[Any], Any]) -> Any:
-    """Return what an expression makes of each value of a polars Series, a share on each core."""
-    pl = _polars()
-    size = max(1, -(-len(series) // pl.thread_pool_size()))
-    shares = [series.slice(i, size).alias("values") for i in range(0, max(1, len(series)), size)]
-    found = pl.collect_all([pl.LazyFrame([share]).select(expression(pl.col("values"))) for share in shares])
-    return pl.concat([frame.to_series() for frame in found])
 
 
 def _sequences(ids: np.ndarray, counts: np.ndarray) -> Sequences:

@@ -105,7 +105,7 @@ def test_sizes_are_checked(name, value):
 
 
 def test_texts_are_checked():
-    with pytest.raises(TypeError, match="X of train_vectors must be a collection of texts"):
+    with pytest.raises(TypeError, match="texts of train_vectors must be a collection of texts"):
         train_vectors("a text")
     with pytest.raises(ValueError, match="empty vocabulary"):
         train_vectors(["", " "])

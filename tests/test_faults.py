@@ -127,8 +127,8 @@ FAULTS = {
         "return prepared", "test_tokens.py", "hard or every_text",
     ),
     "polars is used after a fork": (
-        "tokens.py", "if self._portable and not _forked and", "if self._portable and",
-        "test_tokens.py", "forked",
+        "words.py", "if self.portable and not _forked and", "if self.portable and",
+        "test_words.py", "forked",
     ),
     "a lone string is a collection of letters": (
         "texts.py", "if isinstance(X, (str, bytes)):", "if isinstance(X, bytes):", "test_texts.py", "",

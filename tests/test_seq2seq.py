@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV
 
 from skrnn import RNNTextEncoder, RNNTextSeq2Seq
 from skrnn.batches import pad, with_boundary
@@ -224,6 +225,29 @@ def test_n_best(digits):
         np.testing.assert_allclose(again, [value for _, value in row], rtol=1e-4)
 
 
+@pytest.mark.parametrize("n_best", [0, -1, 1.5, "2"])
+def test_n_best_is_an_int_of_one_or_more(digits, n_best):
+    with pytest.raises(ValueError, match=rf"n_best of .* must be an int >= 1. Got {n_best!r} instead"):
+        digits.predict_n_best(NEW, n_best)
+
+
+def test_pairs_may_come_from_generators(digits):
+    goals = ["4 3 2 1", "4", "1 2 2", "1 3"]
+    once = digits.score_samples(iter(NEW), iter(goals))
+    np.testing.assert_array_equal(once, digits.score_samples(NEW, goals))
+    assert len(digits.attend(iter(NEW), iter(goals))) == 4
+
+
+def test_pairs_that_do_not_fit_are_refused(digits):
+    for method in (digits.score_samples, digits.attend, digits.score):
+        with pytest.raises(ValueError, match=r"y of RNNTextSeq2Seq must have one text a text. Got 1 for 4"):
+            method(NEW, ["1"])
+    with pytest.raises(TypeError, match=r"y of .* the first is 3 \(int\) at position 0"):
+        digits.score_samples(NEW[:1], [3])
+    with pytest.raises(ValueError, match="score of RNNTextSeq2Seq needs a text or more"):
+        digits.score([], [])
+
+
 def test_the_attention_is_on_the_word_that_is_written(digits):
     (source, target, weights), *_ = digits.attend(NEW)
     assert source == ["one", "two", "three", "four"] and target == ["4", "3", "2", "1"]
@@ -237,7 +261,7 @@ def test_score_samples(digits):
     right = digits.score_samples(NEW, ["4 3 2 1", "4", "1 2 2", "1 3"])
     wrong = digits.score_samples(NEW, ["1 2 3 4", "1", "2 2 1", "3 1"])
     assert right.shape == (4,) and (right > wrong + 1).all() and (right <= 0).all()
-    source, target = np.array(digits.padded_ids(NEW[:1])), digits._target_ids(NEW[:1], ["4 3 2 1"])
+    source, target = np.array(digits.padded_ids(NEW[:1])), digits._target_ids(["4 3 2 1"], 1)
     previous = pad(with_boundary(target, BOUNDARY, first=True))
     output = np.array(digits.model_([source, previous]))[0]
     ids = [*target.ids.tolist(), BOUNDARY]
@@ -292,6 +316,23 @@ def test_lengths_and_repeats(digits):
         assert len(words) >= 3 and len(set(words)) == len(words)
     searched.set_params(min_length=0, no_repeat=0, beam_width=1)
     assert searched.predict(NEW).tolist() == digits.predict(NEW).tolist()
+
+
+def test_a_search_chooses_by_the_score():
+    pytest.importorskip("sacrebleu")
+    X, y = list(DIGITS) * 4, list(DIGITS.values()) * 4
+    search = GridSearchCV(RNNTextSeq2Seq(**TINY), {"beam_width": [1, 2], "scoring": ["bleu"]}, cv=2)
+    search.fit(X, y)
+    best = search.best_estimator_
+    assert best.beam_width == search.best_params_["beam_width"]
+    assert search.score(X, y) == best.score(X, y)
+
+
+@pytest.mark.parametrize("max_length", [1, 2])
+def test_no_text_is_longer_than_it_may_be(max_length):
+    X, y = ["one two three", "two"] * 4, ["1 2 3", "2 2 2"] * 4
+    model = RNNTextSeq2Seq(**TINY, target_sequence_length=max_length, min_length=3).fit(X, y)
+    assert [len(text.split()) for text in model.predict(X[:2])] == [max_length] * 2
 
 
 def test_pickle_and_state(digits):
@@ -352,13 +393,39 @@ def test_subwords_and_empty_targets():
     assert np.isfinite(model.score_samples(X, y)).all()
 
 
+@pytest.mark.parametrize("analyzer", ["word", "subword"])
+def test_one_vocabulary_for_both_sides(analyzer):
+    X, y = ["alpha b", "b", "", "alpha c"] * 3, ["b gamma", "", "gamma", "c alpha"] * 3
+    model = RNNTextSeq2Seq(
+        **TINY | {"analyzer": analyzer, "vocab_size": 290, "shared_vocabulary": True, "warm_start": True}
+    ).fit(X, y)
+    assert model.vocabulary_ == model.target_vocabulary_ and model._target_tokens is model._tokens
+    expected = model._tokens.fit([*X, *y], analyzer=analyzer, vocab_size=290)[0].vocabulary
+    assert model.vocabulary_ == expected
+    assert model.sequence_length_ == max(map(len, model.tokenize(X)))
+    assert model.target_sequence_length_ == max(map(len, model.tokenize(y)))
+    again = pickle.loads(pickle.dumps(model))
+    assert again.predict(X).tolist() == model.predict(X).tolist()
+    assert again.fit(X, y).vocabulary_ == expected  # a warm start
+    encoder = RNNTextEncoder(objective="random", rnn_units=3, embedding_dim=3, random_state=0).fit(X)
+    started = clone(model).set_params(encoder=encoder, warm_start=False).fit(X, y)
+    assert started.vocabulary_ == started.target_vocabulary_ == encoder.vocabulary_
+
+
+@pytest.mark.parametrize("given", [{"target_vocab_size": 9}, {"target_vocabulary": ["a"]}])
+def test_one_vocabulary_has_no_other_for_the_target(given):
+    with pytest.raises(ValueError, match=r"cannot be given with shared_vocabulary=True.*leave them None"):
+        RNNTextSeq2Seq(**TINY, **given, shared_vocabulary=True).fit(["a"], ["b"])
+
+
 @pytest.mark.parametrize(
     ("X", "y", "error", "message"),
     [
         (["a", "b"], None, ValueError, "y is None"),
         (["a", "b"], ["a"], ValueError, "inconsistent numbers of samples"),
-        (["a", "b"], ["a", 3], TypeError, "3"),
-        (["a", "b"], ["a", None], (TypeError, ValueError), "None"),
+        (["a", "b"], ["a", 3], TypeError, r"y of RNNTextSeq2Seq must hold strings.*3 \(int\) at position 1"),
+        (["a", "b"], ["a", None], ValueError, "y of RNNTextSeq2Seq has 1 missing"),
+        (["a", "b"], "ab", TypeError, "y of RNNTextSeq2Seq must be a collection of texts"),
         ([], [], ValueError, "0 texts"),
     ],
 )

@@ -87,12 +87,20 @@ def test_no_texts(empty):
         ([list("abcdefghijklmnop")], r"\.\.\. \(list\) at position 0"),
         (np.arange(3), r"3 of 3 value\(s\) are not; the first is 0 \(int\)"),
         (np.array([b"a"]), r"b'a' \(bytes\) at position 0"),
+        (pl.LazyFrame({"text": TEXTS}), r"Got LazyFrame instead; write X.collect\(\)"),
     ],
 )
 def test_what_is_no_collection_of_texts(X, message):
     with pytest.raises(TypeError, match=message) as caught:
         check_texts(X, owner="Owner", missing="empty")
     assert "X of Owner must" in str(caught.value)
+
+
+def test_messages_name_the_argument():
+    with pytest.raises(TypeError, match=r"y of Owner must hold strings.*as in y.astype\(str\)"):
+        check_texts([1], owner="Owner", name="y")
+    with pytest.raises(ValueError, match=r"y of Owner must have one column.*as in y\['a'\]"):
+        check_texts(pd.DataFrame({"a": ["x"], "b": ["y"]}), owner="Owner", name="y")
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,8 @@
 import os
 import pickle
-import re
 import subprocess
 import sys
 import unicodedata
-import warnings
 
 import numpy as np
 import pytest
@@ -12,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn.feature_extraction.text import CountVectorizer
 
-from skrnn import tokens as module
+from skrnn import words as module
 from skrnn.tokens import BOUNDARY, N_SPECIAL, PAD, UNKNOWN, Sequences, Tokens
 
 WORDS = r"(?u)\w+|[^\w\s]"
@@ -135,6 +133,20 @@ def test_texts_without_tokens(analyzer):
         Tokens.fit(["", "", ""], analyzer=analyzer)
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"analyzer": "subword", "tokenizer": str.split}, "tokenizer will not .* analyzer='subword'"),
+        ({"analyzer": "char", "token_pattern": "a"}, "token_pattern will not .* analyzer='char'"),
+        ({"tokenizer": str.split, "token_pattern": "a"}, "token_pattern will not .* there is a tokenizer"),
+        ({"analyzer": str.split, "preprocessor": str.upper}, "preprocessor will not .* a callable analyzer"),
+    ],
+)
+def test_parameters_without_use_are_warned_of(options, message):
+    with pytest.warns(UserWarning, match=message):
+        Tokens.fit(TEXTS, **options)
+
+
 # -- words --------------------------------------------------------------------------------------
 
 
@@ -196,124 +208,23 @@ def test_a_group_is_the_token():
     assert list(tokens.vocabulary) == ["ab", "ef"]
 
 
-# -- words by polars ----------------------------------------------------------------------------
-
-
-def by_both(texts, pattern):
-    """Return the tokens and ids of texts, split by polars and by re."""
-    found = []
-    for forked in (False, True):
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(module, "_LEAST_FOR_POLARS", 0)
-            patch.setattr(module, "_forked", forked)
-            tokens = Tokens({"token_pattern": pattern, "analyzer": "word", "tokenizer": None} | PLAIN, {})
-            rows = tokens._split(texts)
-            assert isinstance(rows.flat, list) == (forked or not tokens._portable)
-            terms = module._frequent_terms(rows, len(texts), 1, 8) if len(rows.flat) else ["x"]
-            tokens.vocabulary = {term: i for i, term in enumerate(terms, N_SPECIAL)}
-            ids = tokens._number(rows)
-            found.append((module._lists(rows), terms, ids.ids.tolist(), ids.offsets.tolist()))
-    return found
-
-
-PLAIN = {"preprocessor": None, "strip_accents": None, "lowercase": False}
-
-
-@given(st.lists(any_text, min_size=1, max_size=5))
-@settings(max_examples=150)
-def test_polars_splits_and_numbers_as_re_does(texts):
-    one, two = by_both(texts, WORDS)
-    assert one == two
-
-
-@pytest.mark.parametrize("pattern", [r"\w", r"\d", r"\s", r"[^\w\s]", r"\b\w"])
-def test_characters_beyond_ascii_are_read_alike(pattern):
-    alike = [c for c in map(chr, range(0xFFFF)) if not "\ud800" <= c <= "\udfff" and module._alike(c)]
-    assert len(alike) > 22_000
-    text = "".join(alike) + " ".join(alike) + "a".join(alike)
-    found = module._split_by_polars([text], pattern, None)
-    assert list(found.flat) == re.findall(pattern, text)
-
-
-PIECES = [
-    r"\w", r"\W", r"\d", r"\s", r"\S", r"\b", r"\.", "(?:", ")", "|", "[^", "[", "]", "a", "b", "1", "-",
-    "--", "*", "+", "?", "*?", "{2}", "{0,2}", "_", " ", "<", r"\]", r"\[", "&&", "~~", "!", ",", ".",
-]  # fmt: skip
-
-
-@given(
-    st.lists(st.sampled_from(PIECES), min_size=1, max_size=7).map("".join),
-    st.lists(st.text("ab1-_ .!<]['\n\t,\u00e9\u2014\xa0\u4e2d", max_size=12), min_size=1, max_size=3),
-)
-@settings(max_examples=150)
-def test_polars_reads_patterns_as_re_does(pattern, texts):
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", FutureWarning)  # what re may read as a set one day
-            re.compile(pattern)
-    except (re.error, FutureWarning):
-        assume(False)
-    one, two = by_both(texts, pattern)
-    assert one == two
-
-
-@pytest.mark.parametrize(
-    ("pattern", "portable"),
-    [
-        (WORDS, True),
-        (r"(?u)\b\w\w+\b", True),
-        (r"[a-z]+|\d{2,3}?", True),
-        (r"\w++\w", False),  # a possessive repeat to re, two repeats to Rust
-        (r"\w{2}+\w", False),
-        (r"(\w)\w", False),
-        (r"(?i)a", False),
-        (r"\w(?=a)", False),
-        (r"\w*", False),  # finds empty strings
-        (r"a.c", False),
-    ],
-)
-def test_patterns_that_polars_may_have(pattern, portable):
-    assert Tokens({"token_pattern": pattern}, {})._portable is portable
-
-
-@pytest.mark.parametrize("pattern", [r"\w++\w", r"[+--\w]"])
-def test_patterns_that_rust_reads_otherwise(pattern, small_texts_by_polars):
-    texts = ["ab", "1+-"]
-    tokens = Tokens({"token_pattern": pattern, "analyzer": "word", "tokenizer": None} | PLAIN, {})
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # re says that it may read -- otherwise one day
-        assert tokens.tokenize(texts) == [re.findall(pattern, text) for text in texts]
-
-
 @pytest.mark.parametrize("name", ["preprocessor", "strip_accents"])
 def test_functions_on_texts_must_return_texts(name):
     with pytest.raises(TypeError, match=rf"The {name} function must return a str. Got 3 of int"):
         Tokens.fit(["a b"], **{name: lambda text: 3})
 
 
-def test_long_texts_are_split_by_polars():
-    assert not module._forked
-    tokens, _ = Tokens.fit(["a b"])
-    assert not isinstance(tokens._split(["plain words " * 10_000]).flat, list)
-
-
-def test_long_texts_are_split_alike():
-    text = "Good film, it's b\x1cc caf\u00e9 x\u00b2 " * 5000
-    tokens, sequences = Tokens.fit([text, "", "plain words " * 3000])
-    assert rows(sequences)[0] == rows(tokens.encode(["Good film, it's b\x1cc caf\u00e9 x\u00b2 "]))[0] * 5000
-    assert rows(sequences)[1] == [BOUNDARY]
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
-def test_a_forked_process_splits_without_polars(small_texts_by_polars):
-    code = (
-        "import os, sys; from skrnn import tokens as m; m._LEAST_FOR_POLARS = 0\n"
-        "t, _ = m.Tokens.fit(['a b', 'c']); pid = os.fork()\n"
-        "if not pid: os._exit(0 if t.encode(['b a']).ids.tolist() == [4, 3] and m._forked else 1)\n"
-        "sys.exit(os.waitpid(pid, 0)[1])"
-    )
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], timeout=60, check=False)
-    assert done.returncode == 0
+@given(st.lists(any_text, min_size=1, max_size=5))
+@settings(max_examples=100)
+def test_polars_and_re_give_the_same_ids(texts):
+    found = []
+    for forked in (False, True):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(module, "_LEAST_FOR_POLARS", 0)
+            patch.setattr(module, "_forked", forked)
+            tokens, sequences = Tokens.fit([*texts, "a b"], vocab_size=8)
+            found.append((tokens.vocabulary, rows(sequences), rows(tokens.encode(["b c", *texts]))))
+    assert found[0] == found[1]
 
 
 # -- characters and sub-words -------------------------------------------------------------------
@@ -368,11 +279,12 @@ def test_every_text_comes_back_as_a_text(text):
 
 
 FITTED = [
-    Tokens.fit([*TEXTS, "caf\u00e9, b."], analyzer=analyzer)[0] for analyzer in ("word", "char", "subword")
+    Tokens.fit([*TEXTS, "caf\u00e9, b."], analyzer=analyzer)[0]
+    for analyzer in ("word", "char", "subword", str.split)
 ]
 
 
-@pytest.mark.parametrize("tokens", FITTED, ids=["word", "char", "subword"])
+@pytest.mark.parametrize("tokens", FITTED, ids=["word", "char", "subword", "callable"])
 def test_hard_texts(tokens, small_texts_by_polars):
     assert len(tokens.encode(HARD).offsets) == len(HARD) + 1
     assert all(text.encode() is not None for text in tokens.decode(tokens.encode(HARD)))
