@@ -117,8 +117,8 @@ for name, curve in zip(NAMES, curves, strict=True):
 middle.set(xlabel="threshold", ylabel="F1", title="RNNTextClassifier, held-out texts", ylim=(0, 1.05))
 middle.legend()
 for name, model in {"numbers": regressor, "labels": classifier}.items():
-    losses = np.array(model.history_["val_loss"])
+    losses = np.array(model.history_["loss"])
     right.plot(np.arange(1, len(losses) + 1), losses / losses[0], label=name)
-right.set(xlabel="epoch", ylabel="loss, of that of the first epoch", title="Held-out loss", ylim=(0, None))
+right.set(xlabel="epoch", ylabel="loss, of that of the first epoch", title="Training loss", ylim=(0, None))
 right.legend()
 plt.show()

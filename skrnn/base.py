@@ -46,6 +46,8 @@ from skrnn.vectors import look_up
 
 BLOCK = 8192  # texts tokenised and encoded at a time: bounds the memory of transform
 LONGEST = 400  # tokens: the cap of sequence_length=None
+MOST_READ = 2**24  # tokens: what epochs="auto" reads of many texts
+STEPS = 80  # of an epoch: batch_size="auto" gives few texts so many at least
 ALPHABET = 256  # ids: with so few, each is seen so often that it needs half the dropout
 MAX_TOKENS = 2**15  # ids of a padded training batch
 MAX_TOKENS_DECODED = 2**12  # of one that predicts every id of a large vocabulary
@@ -95,8 +97,8 @@ class BaseRNNText(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transfo
         "optimizer": [StrOptions({"adam", "adamw", "nadam", "rmsprop", "sgd", "adagrad"})],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "schedule": [StrOptions({"one_cycle", "constant"})],
-        "epochs": [Interval(Integral, 1, None, closed="left")],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "epochs": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "early_stopping": [StrOptions({"auto", "score"}), "boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
@@ -165,7 +167,7 @@ class BaseRNNText(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transfo
         if head == "none":
             monitor.weights = weights
             return fitted()
-        schedule = self._schedule(rng, monitor)
+        schedule = self._schedule(rng, monitor, len(train.texts))
         training = keras_half("training", wanted_by=f"{type(self).__name__}.fit")
         with tasks(monitor, self, data, fitted) as after_epoch:
             training.train(
@@ -203,7 +205,7 @@ class BaseRNNText(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transfo
                 progress["slots"] if progress["optimizer"] == self.optimizer else {},
                 optimizer=self.optimizer,
                 learning_rate=self.learning_rate,
-                batch_size=self.batch_size,
+                batch_size=self._batch_size(len(chunk.texts)),
                 max_tokens=MAX_TOKENS_DECODED if head in TOKEN_HEADS else MAX_TOKENS,
                 seed=int(np.random.default_rng([progress["seed"], progress["n_chunks"]]).integers(2**31)),
                 callbacks=self.callbacks or (),
@@ -319,7 +321,7 @@ class BaseRNNText(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transfo
             validation,
             patience=self.n_iter_no_change,
             tol=self.tol,
-            epochs=self.epochs,
+            epochs=self._epochs(n_tokens),
             n_tokens=n_tokens,
             learning_rate=self.learning_rate,
             verbose=int(self.verbose),
@@ -327,7 +329,7 @@ class BaseRNNText(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transfo
             by="score" if self.early_stopping == "score" else "loss",
         )
 
-    def _schedule(self, rng: np.random.Generator, monitor: Monitor) -> dict[str, Any]:
+    def _schedule(self, rng: np.random.Generator, monitor: Monitor, n_samples: int) -> dict[str, Any]:
         """Return the arguments that every training has."""
         if self.checkpoint is not None and self.random_state is None:
             raise ValueError(
@@ -344,8 +346,8 @@ class BaseRNNText(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transfo
             "optimizer": self.optimizer,
             "learning_rate": self.learning_rate,
             "schedule": self.schedule,
-            "epochs": self.epochs,
-            "batch_size": self.batch_size,
+            "epochs": monitor.epochs,
+            "batch_size": self._batch_size(n_samples),
             "seed": int(rng.integers(2**31)),
             "callbacks": self.callbacks or (),
             "checkpoint": None if self.checkpoint is None else Checkpoint(self.checkpoint, monitor),
@@ -377,6 +379,16 @@ class BaseRNNText(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transfo
             n_heads=self.n_heads,
         )
 
+    def _epochs(self, n_tokens: int) -> int:
+        if self.epochs == "auto":
+            return min(max(MOST_READ // n_tokens, 4), 10)
+        return self.epochs
+
+    def _batch_size(self, n_samples: int) -> int:
+        if self.batch_size == "auto":
+            return min(max(n_samples // STEPS, 8), 64)
+        return self.batch_size
+
     def _dropout(self, n_ids: int) -> float:
         if self.dropout == "auto":
             return 0.25 if n_ids <= ALPHABET else 0.5
@@ -397,7 +409,7 @@ class BaseRNNText(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transfo
         n = len(train.texts)
         wanted = n >= 100 if self.early_stopping == "auto" else self.early_stopping
         if given is not None or not wanted:
-            return train, given if wanted else None
+            return train, given
         if n < 2:
             raise ValueError(
                 f"early_stopping={self.early_stopping!r} of {type(self).__name__} needs 2 texts or more to "

@@ -114,17 +114,17 @@ class RNNTextEncoder(BaseRNNText):
         n_layers: int = 1,
         n_heads: int = 4,
         bidirectional: bool = True,
-        dropout: float = 0.5,
+        dropout: float | str = "auto",
         recurrent_dropout: float = 0.0,
         pooling: str = "concat",
         n_components: int | None = None,
         activation: str = "tanh",
         optimizer: str = "adam",
-        learning_rate: float = 0.002,
+        learning_rate: float = 0.004,
         schedule: str = "one_cycle",
-        epochs: int = 15,
-        batch_size: int = 32,
-        early_stopping: bool | str = "auto",
+        epochs: int | str = "auto",
+        batch_size: int | str = "auto",
+        early_stopping: bool | str = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 3,
         tol: float = 0.0,
@@ -202,7 +202,7 @@ class RNNTextEncoder(BaseRNNText):
         sample_weight : array-like of shape (n_samples,), default=None
             Weight of each text in the loss.
         X_val : iterable of str, default=None
-            Texts to validate on, instead of a part split off X.
+            Texts to validate on, instead of a part split off X: the training stops early by them.
         y_val : array-like, default=None
             Their targets.
         sample_weight_val : array-like, default=None

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache, partial
-from importlib import import_module
 from threading import Lock
 from typing import Any, NamedTuple
 
@@ -355,7 +354,8 @@ def _pays(sequences: Sequences) -> bool:
     """
     if len(sequences.ids) < MANY or not can_compile():
         return False
-    import_module("skrnn.compiled")  # before BLAS is limited: it brings one
+    import skrnn.compiled  # noqa: F401  # before BLAS is limited: it brings one
+
     return True
 
 

@@ -115,10 +115,11 @@ Step size of the optimizer; with schedule="one_cycle" the highest.""",
     "schedule": """{"one_cycle", "constant"}
 How the learning rate changes: it rises over the first 15 % of all steps and falls to zero by the last (Smith
 & Topin 2019), or stays the same. `partial_fit` keeps it the same.""",
-    "epochs": """int
-The most passes over the training texts.""",
-    "batch_size": """int
-Texts of a training batch; a batch of very long texts is smaller.""",
+    "epochs": """int or "auto"
+The most passes over the training texts. "auto" is 10, and fewer from 1.7 million tokens on, but at least 4.""",
+    "batch_size": """int or "auto"
+Texts of a training batch; a batch of very long texts is smaller. "auto" is 64, or less where that leaves
+fewer than 80 steps an epoch, but 8 at the least.""",
     "early_stopping": """bool, "auto" or "score"
 Whether a part of the training texts is held out, training stops when its loss falls no more, and
 the weights of its least loss are kept. "auto" does so from 100 texts on; "score" goes by what `score` gives

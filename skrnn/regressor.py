@@ -80,8 +80,8 @@ class RNNTextRegressor(RegressorMixin, BaseRNNText):
         optimizer: str = "adam",
         learning_rate: float = 0.004,
         schedule: str = "one_cycle",
-        epochs: int = 10,
-        batch_size: int = 64,
+        epochs: int | str = "auto",
+        batch_size: int | str = "auto",
         early_stopping: bool | str = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 3,
@@ -159,7 +159,7 @@ class RNNTextRegressor(RegressorMixin, BaseRNNText):
         sample_weight : array-like of shape (n_samples,), default=None
             Weight of each text in the loss.
         X_val : iterable of str, default=None
-            Texts to validate on, instead of a part split off X.
+            Texts to validate on, instead of a part split off X: the training stops early by them.
         y_val : array-like, default=None
             Their numbers.
         sample_weight_val : array-like, default=None

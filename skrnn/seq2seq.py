@@ -228,7 +228,7 @@ class RNNTextSeq2Seq(BaseRNNText):
         sample_weight : array-like of shape (n_samples,), default=None
             Weight of each pair in the loss.
         X_val : iterable of str, default=None
-            Texts to validate on, instead of a part split off X.
+            Texts to validate on, instead of a part split off X: the training stops early by them.
         y_val : iterable of str, default=None
             Their targets.
         sample_weight_val : array-like, default=None
@@ -311,7 +311,7 @@ class RNNTextSeq2Seq(BaseRNNText):
         sources = truncate(sources, cap, self.truncation)
         targets = truncate(targets, target_cap, "end")
         monitor = self._monitor(spec, validation, len(sources.ids) + len(targets.ids))
-        schedule = self._schedule(rng, monitor)
+        schedule = self._schedule(rng, monitor, len(train.texts))
         training = keras_half("translation", wanted_by="RNNTextSeq2Seq.fit")
 
         def fitted() -> dict[str, Any]:

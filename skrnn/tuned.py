@@ -9,7 +9,6 @@ kernel stays one operation of TensorFlow. Elsewhere Keras does it all.
 from __future__ import annotations
 
 from functools import cache, partial
-from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
@@ -40,7 +39,8 @@ def recurrent_layer(spec: Spec, *, training: bool) -> type[keras.layers.Layer]:
     usual = spec.rnn_activation == "tanh" and not spec.recurrent_dropout
     if not (training and usual and find_spec("numba") and _on_cpu()):
         return _LAYERS[spec.cell]
-    import_module("skrnn.compiled")  # now: its BLAS is limited to a thread when the training begins
+    import skrnn.compiled  # noqa: F401  # now: its BLAS is limited to a thread when the training begins
+
     return _compiled_layer(spec.cell)
 
 

@@ -118,7 +118,7 @@ def test_a_held_out_part_has_every_class():
 
 @pytest.mark.parametrize(("n", "held"), [(99, None), (100, 10)])
 def test_early_stopping_begins_at_a_hundred_texts(n, held):
-    _, held_out = RNNTextClassifier()._hold_out(*labelled(n), np.random.default_rng(0))
+    _, held_out = RNNTextClassifier(early_stopping="auto")._hold_out(*labelled(n), np.random.default_rng(0))
     assert held_out is None if held is None else len(held_out.texts) == held
 
 

@@ -53,7 +53,6 @@ def test_vectors_equal_those_of_keras(layer, bidirectional, n_layers, pooling):
     np.testing.assert_allclose(Forward(spec, weights).encode(sequences), expected, rtol=0, atol=1e-5)
 
 
-
 @pytest.mark.parametrize("pooling", POOLINGS)
 @pytest.mark.parametrize("layer", N_GATES)
 def test_compiled_loops_equal_numpy(layer, pooling, monkeypatch):
@@ -86,7 +85,6 @@ def test_three_layers_equal_those_of_keras():
     weights, sequences = weights_of(spec), ragged()
     expected = keras_predict(spec, weights, pad(sequences))
     np.testing.assert_allclose(Forward(spec, weights).encode(sequences), expected, rtol=0, atol=1e-5)
-
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)

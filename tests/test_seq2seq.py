@@ -157,8 +157,8 @@ def test_a_tied_head_trains_the_embedding():
 
     train(
         spec, weights, Pairs(SOURCES, TARGETS, np.ones(4, np.float32)),
-        optimizer="sgd", learning_rate=0.5, label_smoothing=0.1, epochs=1, batch_size=2, max_tokens=100,
-        seed=0, callbacks=(), after_epoch=after_epoch,
+        optimizer="sgd", learning_rate=0.5, schedule="constant", label_smoothing=0.1, epochs=1, batch_size=2,
+        max_tokens=100, seed=0, callbacks=(), after_epoch=after_epoch,
     )  # fmt: skip
     assert seen.keys() == weights.keys() and "head/kernel" not in seen
     row = 6  # of an id that is never read: only the head reaches it

@@ -11,14 +11,26 @@ import pytest
 
 from skrnn import training
 from skrnn.batches import buckets, join_rows, lengths
+from skrnn.losses import RDrop
 from skrnn.spec import Spec, initial_weights
-from skrnn.training import LARGE, N_SAMPLED, Examples, _Batches, is_sampled, sample_ids, train
+from skrnn.training import (
+    LARGE,
+    N_SAMPLED,
+    Examples,
+    _Batches,
+    is_sampled,
+    one_cycle,
+    sample_ids,
+    text_batches,
+    train,
+)
+from skrnn.tuned import EMBEDDING_RATE
 
 ROOT = str(Path(__file__).parents[1])
 SPEC = Spec(n_ids=9, embedding_dim=2, layer="gru", rnn_units=2, head="sigmoid", n_outputs=1)
 SCHEDULE = {
     "optimizer": "sgd", "learning_rate": 0.02, "epochs": 1, "batch_size": 8, "max_tokens": 2**15, "seed": 3,
-    "callbacks": (),
+    "callbacks": (), "schedule": "constant",
 }  # fmt: skip
 
 
@@ -127,7 +139,8 @@ def test_the_users_callbacks_are_kept_to():
 def test_gradients_are_clipped():
     start = initial_weights(SPEC, np.random.default_rng(0))
     after, _ = trained(SPEC, examples([[3, 4]], [1], [1e6]), learning_rate=1.0)
-    step = np.sqrt(sum(((after[name] - start[name]) ** 2).sum() for name in start))
+    rates = {name: EMBEDDING_RATE if name.startswith("embedding/") else 1.0 for name in start}
+    step = np.sqrt(sum((((after[name] - start[name]) / rates[name]) ** 2).sum() for name in start))
     assert step == pytest.approx(1, rel=1e-4)
 
 
@@ -269,3 +282,42 @@ def test_two_devices_train_as_one(tmp_path):
         env=os.environ | two_devices | {"PYTHONPATH": ROOT},
     )  # fmt: skip
     assert done.stdout.split("\n")[-2] == "(2,) True"
+
+
+@pytest.mark.parametrize("head", ["softmax", "sigmoid"])
+def test_r_drop_adds_the_divergence_of_two_answers(head):
+    p = np.array([[0.2, 0.8], [0.4, 0.6], [0.9, 0.1], [0.9, 0.1]], np.float32)
+    y = (
+        np.array([1, 1, 0, 0])
+        if head == "softmax"
+        else np.array([[0, 1], [0, 1], [1, 0], [1, 0]], np.float32)
+    )
+    alone, both = (np.array(RDrop(head, weight).call(y, p)) for weight in (0.0, 2.0))
+    there, back = (sum(a * np.log(a / b)) for a, b in [(p[0], p[1]), (p[1], p[0])])
+    # for "sigmoid" the mean over two columns of two probabilities each, which here are the same two
+    np.testing.assert_allclose(both - alone, [2 * there, 2 * back, 0, 0], atol=1e-5)
+    np.testing.assert_allclose(alone, -np.log([0.8, 0.6, 0.9, 0.9]), atol=1e-5)
+
+
+def test_r_drop_shows_each_text_twice():
+    data = examples([[3, 4], [5], [6, 7, 8]], [0, 1, 0], [1, 2, 3])._replace(r_drop=1.0)
+    ids, targets, weights = text_batches(SPEC, data, 8, 2**15, 0)[0]
+    assert len(ids) == len(targets) == len(weights) == 6
+    for array in (ids, targets, weights):
+        np.testing.assert_array_equal(array[::2], array[1::2])
+    assert sorted(weights.tolist()) == [1, 1, 2, 2, 3, 3]
+
+
+def test_one_cycle_rises_and_falls_to_zero():
+    rates = [one_cycle(share) for share in np.linspace(0, 1, 21)]
+    assert rates[0] == 0 and rates[3] == 1 and rates[-1] == pytest.approx(0)
+    assert all(np.diff(rates[:4]) > 0) and all(np.diff(rates[3:]) < 0)
+    seen = []
+
+    class Watch(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            seen.append(float(self.model.optimizer.learning_rate))
+
+    trained(SPEC, examples([[3], [4], [5], [6]], [0, 1, 0, 1]), epochs=5, batch_size=2, callbacks=[Watch()],
+            schedule="one_cycle", learning_rate=0.5)  # fmt: skip
+    assert seen == pytest.approx([0.5 * one_cycle((k + 1) / 11) for k in range(10)], rel=1e-5)
