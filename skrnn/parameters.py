@@ -116,7 +116,8 @@ Step size of the optimizer; with schedule="one_cycle" the highest.""",
 How the learning rate changes: it rises over the first 15 % of all steps and falls to zero by the last (Smith
 & Topin 2019), or stays the same. `partial_fit` keeps it the same.""",
     "epochs": """int or "auto"
-The most passes over the training texts. "auto" is 10, and fewer from 1.7 million tokens on, but at least 4.""",
+The most passes over the training texts. "auto" is 10, or fewer, but at least 4, from 1.7 million tokens
+on.""",
     "batch_size": """int or "auto"
 Texts of a training batch; a batch of very long texts is smaller. "auto" is 64, or less where that leaves
 fewer than 80 steps an epoch, but 8 at the least.""",
