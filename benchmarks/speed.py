@@ -167,7 +167,7 @@ def epoch_seconds(texts, y, layer, batch_size, rounds):
     RNNTextClassifier(
         layer=layer, rnn_units=UNITS, embedding_dim=128, bidirectional=False, pooling="last", dropout=0.0,
         sequence_length=CAP, epochs=max(2, min(rounds, 3)), early_stopping=False, callbacks=[Stamp()],
-        batch_size=batch_size, random_state=0,
+        batch_size=batch_size, schedule="constant", r_drop=0.0, random_state=0,
     ).fit(texts, y)  # fmt: skip
     return [seconds / len(texts) for seconds in stamps[1:]]
 
