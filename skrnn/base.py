@@ -396,7 +396,8 @@ class BaseRNNText(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transfo
 
     @property
     def _r_drop(self) -> float:
-        return float(getattr(self, "r_drop", 0.0)) if self._dropout(2**31) else 0.0
+        drops = self.dropout or self.recurrent_dropout  # without, two readings are the same
+        return float(getattr(self, "r_drop", 0.0)) if drops else 0.0
 
     def _hold_out(
         self,

@@ -104,7 +104,7 @@ Share of the probability that the loss spreads evenly over all tokens.""",
     "r_drop": """float
 Each text is read twice in a step of training, with other values dropped, and this weight of the divergence
 between the two answers is added to the loss (R-Drop, Liang et al. 2021): the network is less sure of what it
-has learned by heart. 0 reads once, in half the time.""",
+has learned by heart. 0 reads once, in half the time, and so it is where nothing is dropped.""",
     "scoring": """{"chrf", "bleu"}
 What `score` is: chrF (Popović 2015), runs of characters that both have, or BLEU (Papineni et al. 2002), runs
 of words, split at spaces; both those of sacrebleu.""",

@@ -240,3 +240,34 @@ def test_tokens_of_each_analyzer_are_shown_and_come_back(analyzer):
     composed = [unicodedata.normalize("NFC", text) for text in texts]
     expected = texts if callable(analyzer) else composed  # a callable gets the texts as they are
     assert encoder.inverse(encoder.padded_ids(texts)).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("parameters", "weight"),
+    [
+        ({}, 1.0),
+        ({"dropout": 0.0}, 0.0),
+        ({"dropout": 0.0, "recurrent_dropout": 0.2}, 1.0),
+        ({"r_drop": 0}, 0.0),
+    ],
+)
+def test_texts_are_read_twice_where_something_is_dropped(parameters, weight):
+    assert RNNTextClassifier(**parameters)._r_drop == weight
+
+
+@pytest.mark.parametrize(("n", "size"), [(10, 8), (800, 10), (5120, 64), (10**6, 64)])
+def test_few_texts_come_in_small_batches(n, size):
+    assert RNNTextClassifier()._batch_size(n) == size
+    assert RNNTextClassifier(batch_size=7)._batch_size(n) == 7
+
+
+@pytest.mark.parametrize(("n_tokens", "epochs"), [(1, 10), (10**6, 10), (2_500_000, 6), (10**9, 4)])
+def test_many_tokens_are_read_less_often(n_tokens, epochs):
+    assert RNNTextClassifier()._epochs(n_tokens) == epochs
+    assert RNNTextClassifier(epochs=3)._epochs(n_tokens) == 3
+
+
+@pytest.mark.parametrize(("n_ids", "dropout"), [(256, 0.25), (257, 0.5)])
+def test_an_alphabet_needs_less_dropout(n_ids, dropout):
+    assert RNNTextClassifier()._dropout(n_ids) == dropout
+    assert RNNTextClassifier(dropout=0.1)._dropout(n_ids) == 0.1
