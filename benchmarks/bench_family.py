@@ -1,15 +1,12 @@
-"""Numbers, sets of labels and searches: what the rest of the family brings beside TF-IDF.
+"""Numbers and sets of labels: what the rest of the family brings beside TF-IDF.
 
     python benchmarks/bench_family.py DATA rating [--set epochs=10 ...]
     python benchmarks/bench_family.py DATA emotions [--rows 10000]
-    python benchmarks/bench_family.py DATA search
 
-DATA is a folder with ``druglib_rating/all.tsv.gz`` (columns ``text``, ``rating``), ``goemotions``
-(``train``, ``dev``, ``test``; columns ``text``, ``labels``, parted by commas) and ``sst2``. ``rating`` is
-R2 on a held-out tenth and over five folds, for RNNTextRegressor and for TF-IDF + Ridge. ``emotions`` is the
-macro-F1 of 28 labels on the test split, where probabilities exceed a threshold: 0.3, and that which is best
-on dev. ``search`` is the time of a GridSearchCV of four candidates in three folds with n_jobs=2 beside
-n_jobs=1, and how far apart the scores are.
+DATA is a folder with ``druglib_rating/all.tsv.gz`` (columns ``text``, ``rating``) and ``goemotions``
+(``train``, ``dev``, ``test``; columns ``text``, ``labels``, parted by commas). ``rating`` is R2 on a held-out
+tenth and over five folds, for RNNTextRegressor and for TF-IDF + Ridge. ``emotions`` is the macro-F1 of 28
+labels on the test split, where probabilities exceed a threshold: 0.3, and that which is best on dev.
 """
 
 import argparse
@@ -22,7 +19,7 @@ import pandas as pd
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import f1_score
-from sklearn.model_selection import GridSearchCV, KFold, ShuffleSplit, cross_val_score
+from sklearn.model_selection import KFold, ShuffleSplit, cross_val_score
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MultiLabelBinarizer
@@ -87,27 +84,12 @@ def emotions(data, options, parameters):
         )
 
 
-def search(data, options, parameters):
-    frame = read(data / "sst2", "train").sample(options.rows or 3000, random_state=0)
-    X, y = frame["text"].tolist(), frame["label"].to_numpy()
-    grid = {"rnn_units": [32, 64], "learning_rate": [0.001, 0.003]}
-    found = {}
-    for n_jobs in (1, 2):
-        model = RNNTextClassifier(epochs=5, early_stopping=False, random_state=0, **parameters)
-        begun = time.perf_counter()
-        result = GridSearchCV(model, grid, cv=3, n_jobs=n_jobs, refit=False).fit(X, y)
-        found[n_jobs] = time.perf_counter() - begun, result.cv_results_["mean_test_score"]
-        print(f"n_jobs={n_jobs}: {found[n_jobs][0]:.1f} s", flush=True)
-    apart = np.abs(found[1][1] - found[2][1]).max()
-    print(f"{found[1][0] / found[2][0]:.2f} times faster, scores at most {apart:.4f} apart")
-
-
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("data", type=Path)
-    parser.add_argument("what", choices=["rating", "emotions", "search"])
+    parser.add_argument("what", choices=["rating", "emotions"])
     parser.add_argument("--rows", type=int)
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE")
     options = parser.parse_args()
@@ -118,9 +100,7 @@ def main():
             parameters[name] = ast.literal_eval(value)
         except (ValueError, SyntaxError):
             parameters[name] = value
-    {"rating": rating, "emotions": emotions, "search": search}[options.what](
-        options.data, options, parameters
-    )
+    {"rating": rating, "emotions": emotions}[options.what](options.data, options, parameters)
 
 
 if __name__ == "__main__":

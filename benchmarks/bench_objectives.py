@@ -2,7 +2,7 @@
 
     python benchmarks/bench_objectives.py DATA autoencoder [--set rnn_units=256 ...]
     python benchmarks/bench_objectives.py DATA language_model [--rows 6920] [--epochs 5]
-    python benchmarks/bench_objectives.py DATA pretraining [--labels 500] [--rows 10000] [--epochs 2]
+    python benchmarks/bench_objectives.py DATA pretraining [--labels 500 25000] [--rows 50000] [--epochs 2]
     python benchmarks/bench_objectives.py DATA random
 
 DATA is a folder with ``multi30k_tok``, ``imdb`` (``train``, ``test``, ``unsup``), ``trec`` and ``sst2``, each
@@ -86,8 +86,7 @@ def autoencoder(data, options, parameters):
     """Restore the short sentences of multi30k."""
     train, dev = (read(data / "multi30k_tok", split, quoting=3)["en"] for split in ("train", "dev"))
     texts = pieces(train)
-    if options.rows:
-        texts = [texts[i] for i in np.random.default_rng(0).permutation(len(texts))[: options.rows]]
+    texts = [texts[i] for i in np.random.default_rng(0).permutation(len(texts))[: options.rows]]
     goals = [text for text in dev if len(text.split()) <= LONGEST]
     defaults = {
         "rnn_units": 256, "embedding_dim": 256, "n_components": 512, "activation": "linear", "dropout": 0.1,
@@ -105,7 +104,7 @@ def autoencoder(data, options, parameters):
 
 def language_model(data, options, parameters):
     """Compare perplexities with those of a plain Keras LSTM."""
-    texts = read(data / "sst2", "train")["text"].sample(options.rows or 6920, random_state=0)
+    texts = read(data / "sst2", "train")["text"].sample(min(options.rows, 6920), random_state=0)
     train, test = train_test_split(texts.tolist(), test_size=0.1, random_state=0)
     epochs = options.epochs or 5
     defaults = {
@@ -160,35 +159,38 @@ def keras_perplexity(train, test, encoder):
 
 
 def pretraining(data, options, parameters):
-    """Classify imdb from few labels, from scratch and from encoders that have read more."""
+    """Classify imdb from few and from all labels, from scratch and from encoders that have read more."""
     folder = data / "imdb"
-    train, test = read(folder, "train"), read(folder, "test")
-    if options.labels < len(train):
-        train, _ = train_test_split(train, train_size=options.labels, random_state=0, stratify=train["label"])
-    if options.test_rows < len(test):
-        test, _ = train_test_split(test, train_size=options.test_rows, random_state=0, stratify=test["label"])
-    unlabelled = read(folder, "unsup")["text"].sample(options.rows or 10000, random_state=0).tolist()
-    X, y = train["text"].tolist(), train["label"].to_numpy()
-    X_test, y_test = test["text"].tolist(), test["label"].to_numpy()
-    result = {"labels": len(X), "unlabelled": len(unlabelled), "test_rows": len(X_test)}
-
-    def note(name, model, **more):
-        _, seconds = timed(lambda: model.fit(X, y))
-        result[name] = {"accuracy": round(model.score(X_test, y_test), 4), "seconds": seconds, **more}
-        print(name, result[name], flush=True)
-
-    vectorizer = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), token_pattern=TOKEN.pattern)
-    note("tfidf_lr", make_pipeline(vectorizer, LogisticRegression(C=10, max_iter=1000)))
-    note("scratch", RNNTextClassifier(random_state=0, **parameters))
+    test = sample(read(folder, "test"), options.test_rows)
+    unlabelled = read(folder, "unsup")["text"].sample(options.rows, random_state=0).tolist()
+    result = {"unlabelled": len(unlabelled), "test_rows": len(test)}
+    encoders = {}
     for objective in options.objectives:
-        learning = {
-            "epochs": options.epochs or 2, "dropout": 0.2, "verbose": 1, "early_stopping": False,
-        }  # fmt: skip
-        encoder = RNNTextEncoder(objective=objective, random_state=0, **parameters | learning)
-        _, seconds = timed(lambda encoder=encoder: encoder.fit(unlabelled))
-        classifier = RNNTextClassifier(encoder=encoder, random_state=0, **parameters)
-        note(objective, classifier, encoder_seconds=seconds)
+        learning = {"epochs": options.epochs or 2, "dropout": 0.2, "verbose": 1} | parameters
+        encoders[objective] = RNNTextEncoder(objective=objective, random_state=0, **learning)
+        _, result[f"{objective}, seconds"] = timed(lambda e=encoders[objective]: e.fit(unlabelled))
+        print(objective, result[f"{objective}, seconds"], flush=True)
+    vectorizer = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), token_pattern=TOKEN.pattern)
+    for n in options.labels:
+        train = sample(read(folder, "train"), n)
+        models = {"tfidf_lr": make_pipeline(vectorizer, LogisticRegression(C=10, max_iter=1000))}
+        if options.scratch:
+            models["scratch"] = RNNTextClassifier(random_state=0, **parameters)
+        for objective, encoder in encoders.items():
+            models[objective] = RNNTextClassifier(encoder=encoder, random_state=0, **parameters)
+        for name, model in models.items():
+            _, seconds = timed(lambda m=model, t=train: m.fit(t["text"], t["label"]))
+            accuracy = round(model.score(test["text"], test["label"]), 4)
+            result[f"{name}, {n} labels"] = {"accuracy": accuracy, "seconds": seconds}
+            print(name, n, accuracy, seconds, flush=True)
     return result
+
+
+def sample(frame, n):
+    """Return n rows of a table, as many of each label as it has, or all."""
+    if n >= len(frame):
+        return frame
+    return train_test_split(frame, train_size=n, random_state=0, stratify=frame["label"])[0]
 
 
 def random(data, options, parameters):
@@ -219,9 +221,10 @@ def main():
     )
     parser.add_argument("data", type=Path)
     parser.add_argument("task", choices=TASKS)
-    parser.add_argument("--rows", type=int, default=None, help="unlabelled texts, or pieces")
+    parser.add_argument("--rows", type=int, default=50000, help="unlabelled texts, or pieces, at most")
     parser.add_argument("--epochs", type=int, default=None)
-    parser.add_argument("--labels", type=int, default=500)
+    parser.add_argument("--labels", type=int, nargs="*", default=[500, 25000])
+    parser.add_argument("--scratch", action="store_true", help="train from scratch too")
     parser.add_argument("--test-rows", type=int, default=25000)
     parser.add_argument("--objectives", nargs="*", default=["random", "language_model"])
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE")

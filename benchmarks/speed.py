@@ -21,9 +21,10 @@ import numpy as np
 import pandas as pd
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
-from skrnn import RNNTextClassifier, RNNTextEncoder
+from skrnn import RNNTextClassifier, RNNTextEncoder, save
 from skrnn.tokens import Tokens
 
 CAP, UNITS, ROWS = 400, 128, 2000
@@ -80,11 +81,13 @@ def encoder(texts, layer, **parameters):
 
 def transform(texts, rounds, peers):
     tfidf = TfidfVectorizer(max_features=20_000).fit(texts)
+    pairs = TfidfVectorizer(max_features=20_000, ngram_range=(1, 2)).fit(texts)
     for layer in ("simple_rnn", "gru", "lstm"):
         fitted = encoder(texts, layer)
         sides = {
             "skrnn": lambda f=fitted: f.transform(texts),
             "TfidfVectorizer": lambda: tfidf.transform(texts),
+            "TfidfVectorizer, 1-2-grams": lambda: pairs.transform(texts),
         }
         seconds = compare(f"transform {layer}-{UNITS}", sides, rounds)
         tokens = sum(map(len, fitted.transform_sequences(texts)))
@@ -151,7 +154,7 @@ def fit(texts, rounds, peers):
                 note(f"fit {layer}-{UNITS} batch {batch_size} / {other}", ratios)
 
 
-def epoch_seconds(texts, y, layer, batch_size, rounds):
+def epoch_seconds(texts, y, layer, batch_size, rounds, **parameters):
     """Return the seconds a row of the epochs after the first."""
     import keras
 
@@ -167,7 +170,7 @@ def epoch_seconds(texts, y, layer, batch_size, rounds):
     RNNTextClassifier(
         layer=layer, rnn_units=UNITS, embedding_dim=128, bidirectional=False, pooling="last", dropout=0.0,
         sequence_length=CAP, epochs=max(2, min(rounds, 3)), early_stopping=False, callbacks=[Stamp()],
-        batch_size=batch_size, schedule="constant", r_drop=0.0, random_state=0,
+        batch_size=batch_size, schedule="constant", r_drop=0.0, random_state=0, **parameters,
     ).fit(texts, y)  # fmt: skip
     return [seconds / len(texts) for seconds in stamps[1:]]
 
@@ -246,6 +249,7 @@ def cold_start(texts, rounds, peers):
         ours = f"import pickle; pickle.load(open({str(path)!r}, 'rb')).predict(['a good film'])"
         codes = {"skrnn load + predict": ours, "import tensorflow": "import tensorflow"}
         codes["import sklearn.linear_model"] = "import sklearn.linear_model"
+        codes["import skrnn"] = "import skrnn"
         sides = {name: lambda code=code: run_code(code) for name, code in codes.items()}
         seconds = compare("new process", sides, min(rounds, 3))
         print("    " + ", ".join(f"{name} {value:.2f} s" for name, value in seconds.items()))
@@ -255,25 +259,95 @@ def run_code(code):
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
+def sizes(texts, rounds, peers):
+    """Print the bytes of a pickle and of a file of `save`, of networks of 128 units."""
+    for layer in ("simple_rnn", "gru", "lstm"):
+        fitted = encoder(texts, layer)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "fitted.skrnn"
+            save(fitted, path)
+            found = {"pickle": len(pickle.dumps(fitted)), "file": path.stat().st_size}
+        numbers = sum(array.nbytes for array in fitted._weights.values())
+        RESULTS[f"bytes of {layer}-{UNITS}"] = found | {"weights": numbers}
+        print(f"{layer}-{UNITS}: " + ", ".join(f"{k} {v / 1e6:.2f} MB" for k, v in found.items()), end="")
+        print(f", its weights {numbers / 1e6:.2f} MB", flush=True)
+
+
 def growth(texts, rounds, peers):
     """Fit the exponent of time against tokens: rows of one length, more and more of them, and longer ones."""
     fitted = encoder(texts, "lstm")
     words = list(fitted.vocabulary_)
-    for what, sizes in {
+    for what, shapes in {
         "rows": [(n, 100) for n in (1000, 2000, 4000, 8000)],
         "length": [(1000, n) for n in (50, 100, 200, 400)],
     }.items():
-        seconds, tokens = [], []
-        for n, length in sizes:
-            rng = np.random.default_rng(n + length)
-            draws = rng.integers(0, len(words), (n, length)).tolist()
-            made = [" ".join(words[j] for j in row) for row in draws]
-            best = min(timed(lambda made=made: fitted.transform(made)) for _ in range(3))
-            seconds.append(best)
-            tokens.append(n * length)
-        exponent = float(np.polyfit(np.log(tokens), np.log(seconds), 1)[0])
-        RESULTS[f"exponent of transform against {what}"] = exponent
-        print(f"time of transform against {what}: exponent {exponent:.3f}", flush=True)
+        seconds = {"transform": [], "fit": []}
+        for n, length in shapes:
+            made = made_up(words, n, length)
+            seconds["transform"].append(
+                min(timed(lambda made=made: fitted.transform(made)) for _ in range(3))
+            )
+            y = np.arange(n) % 2
+            seconds["fit"].append(n * min(epoch_seconds(made, y, "lstm", 32, rounds)))
+        tokens = [n * length for n, length in shapes]
+        for work, values in seconds.items():
+            exponent = float(np.polyfit(np.log(tokens), np.log(values), 1)[0])
+            RESULTS[f"exponent of {work} against {what}"] = exponent
+            print(f"time of {work} against {what}: exponent {exponent:.3f}", flush=True)
+
+
+def made_up(words, n, length):
+    draws = np.random.default_rng(n + length).integers(0, len(words), (n, length)).tolist()
+    return [" ".join(words[j] for j in row) for row in draws]
+
+
+def vocabulary(texts, rounds, peers):
+    """Compare epochs over texts of 2,000 words: these are the vocabulary, or it has 198,000 more."""
+    words = [f"word{i}" for i in range(200_000)]
+    made, y = made_up(words[:2000], 2000, 50), np.arange(2000) % 2
+    seconds = {n: epoch_seconds(made, y, "lstm", 32, rounds, vocabulary=words[:n]) for n in (2000, 200_000)}
+    note("fit, vocabulary of 200,000 / of 2,000", np.array(seconds[200_000]) / np.median(seconds[2000]))
+
+
+def memory(texts, rounds, peers):
+    """Print the highest resident memory of a process above what it had before it fits, or transforms."""
+    for work in ("fit", "transform"):
+        for n in (1000, 4000, 16_000):
+            done = subprocess.run(
+                [sys.executable, "-c", PEAK, work, str(n)], check=True, capture_output=True, text=True,
+                cwd=Path(__file__).parent,
+            )  # fmt: skip
+            RESULTS[f"peak of {work}, {n} rows, MB"] = float(done.stdout.split()[-1])
+            print(f"{work} of {n:,} rows of 50 words: {done.stdout.split()[-1]} MB", flush=True)
+
+
+PEAK = """
+import resource, sys
+from speed import made_up
+from skrnn import RNNTextClassifier
+words = [f"word{i}" for i in range(20_000)]
+classifier = RNNTextClassifier(epochs=1, random_state=0, vocabulary=words)
+classifier.fit(made_up(words, 64, 5), [0, 1] * 32)
+X = made_up(words, int(sys.argv[2]), 50)
+before = int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize()
+classifier.fit(X, [0, 1] * (len(X) // 2)) if sys.argv[1] == "fit" else classifier.transform(X)
+print(round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3 - before / 1e6, 1))
+"""
+
+
+def search(texts, rounds, peers):
+    """Compare a grid search of four candidates in three folds in one process and in two."""
+    X, y = [" ".join(text.split()[:20]) for text in texts], np.arange(len(texts)) % 2
+    grid = {"rnn_units": [32, 64], "learning_rate": [0.001, 0.003]}
+    seconds, scores = {}, {}
+    for n_jobs in (1, 2):
+        model = RNNTextClassifier(epochs=5, random_state=0)
+        result = GridSearchCV(model, grid, cv=3, n_jobs=n_jobs, refit=False)
+        seconds[n_jobs] = timed(lambda result=result: result.fit(X, y))
+        scores[n_jobs] = result.cv_results_["mean_test_score"]
+    note("GridSearchCV of RNNTextClassifier, n_jobs=1 / n_jobs=2", [seconds[1] / seconds[2]])
+    print(f"    {seconds[1]:.1f} s, {seconds[2]:.1f} s; scores at most "
+          f"{np.abs(scores[1] - scores[2]).max():.4f} apart")  # fmt: skip
 
 
 def timed(call):
@@ -282,7 +356,12 @@ def timed(call):
     return time.perf_counter() - start
 
 
-WORKS = {work.__name__: work for work in (tokenise, transform, fit, one_text, cold_start, growth)}
+WORKS = {
+    work.__name__: work
+    for work in (
+        tokenise, transform, fit, one_text, cold_start, sizes, growth, vocabulary, memory, search,
+    )
+}  # fmt: skip
 
 
 def main():

@@ -48,9 +48,9 @@ BLOCK = 8192  # texts tokenised and encoded at a time: bounds the memory of tran
 LONGEST = 400  # tokens: the cap of sequence_length=None
 MOST_READ = 2**24  # tokens: what epochs="auto" reads of many texts
 STEPS = 80  # of an epoch: batch_size="auto" gives few texts so many at least
-ALPHABET = 256  # ids: with so few, each is seen so often that it needs half the dropout
+ALPHABET = 256  # ids: with so few, each is seen so often that it needs half the dropout and more epochs
 MAX_TOKENS = 2**15  # ids of a padded training batch
-MAX_TOKENS_DECODED = 2**12  # of one that predicts every id of a large vocabulary
+MAX_TOKENS_DECODED = 2**13  # of one that predicts every id of a large vocabulary
 
 
 class Labelled(NamedTuple):
@@ -321,7 +321,7 @@ class BaseRNNText(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transfo
             validation,
             patience=self.n_iter_no_change,
             tol=self.tol,
-            epochs=self._epochs(n_tokens),
+            epochs=self._epochs(n_tokens, spec.n_ids),
             n_tokens=n_tokens,
             learning_rate=self.learning_rate,
             verbose=int(self.verbose),
@@ -375,13 +375,14 @@ class BaseRNNText(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transfo
             dropout=self._dropout(n_ids),
             recurrent_dropout=float(self.recurrent_dropout),
             noise=float(getattr(self, "noise", 0.0)),
+            tied_embeddings=bool(getattr(self, "tied_embeddings", True)),
             frozen=self._frozen(),
             n_heads=self.n_heads,
         )
 
-    def _epochs(self, n_tokens: int) -> int:
+    def _epochs(self, n_tokens: int, n_ids: int) -> int:
         if self.epochs == "auto":
-            return min(max(MOST_READ // n_tokens, 4), 10)
+            return min(max(MOST_READ // n_tokens, 4), 15 if n_ids <= ALPHABET else 10)
         return self.epochs
 
     def _batch_size(self, n_samples: int) -> int:

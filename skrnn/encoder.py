@@ -86,6 +86,7 @@ class RNNTextEncoder(BaseRNNText):
         **BaseRNNText._parameter_constraints,
         "objective": [StrOptions({"auto", "supervised", *_HEADS})],
         "noise": [Interval(Real, 0, 1, closed="left")],
+        "tied_embeddings": ["boolean"],
     }
 
     def __init__(
@@ -93,6 +94,7 @@ class RNNTextEncoder(BaseRNNText):
         *,
         objective: str = "auto",
         noise: float = 0.0,
+        tied_embeddings: bool = True,
         analyzer: Any = "word",
         lowercase: bool = True,
         strip_accents: Any = None,
@@ -137,6 +139,7 @@ class RNNTextEncoder(BaseRNNText):
     ) -> None:
         self.objective = objective
         self.noise = noise
+        self.tied_embeddings = tied_embeddings
         self.analyzer = analyzer
         self.lowercase = lowercase
         self.strip_accents = strip_accents

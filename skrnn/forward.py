@@ -21,7 +21,7 @@ from skrnn.attention import SelfAttention
 from skrnn.batches import Packed, lengths, pack, serving_batches, take_rows, with_boundary
 from skrnn.cells import ACTIVATE, Cell, can_compile, keep, run_cell
 from skrnn.heads import log_softmax
-from skrnn.spec import Spec, Weights
+from skrnn.spec import TOKEN_HEADS, Spec, Weights
 from skrnn.tokens import BOUNDARY, Sequences
 
 MAX_ROWS, MAX_TOKENS = 256, 65536
@@ -131,7 +131,10 @@ class Forward:
         return vectors, out
 
     def outputs(self, vectors: np.ndarray) -> np.ndarray:
-        """Return the head's values before its activation, (n, head width) -> (n, n_outputs)."""
+        """Return the head's values before its activation, of encodings or states, (n, n_outputs)."""
+        if self.spec.head in TOKEN_HEADS and self.spec.tied_embeddings:
+            vectors = vectors @ self.weights["combine/kernel"] + self.weights["combine/bias"]
+            return vectors @ self.weights["embedding/embeddings"].T + self.weights["head/bias"]
         return vectors @ self.weights["head/kernel"] + self.weights["head/bias"]
 
     def log_likelihood(self, sequences: Sequences, n_jobs: int = 1) -> np.ndarray:

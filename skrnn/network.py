@@ -9,7 +9,7 @@ import keras
 from keras import ops
 
 from skrnn.blocks import Block, Last, Positions
-from skrnn.spec import EPSILON, Spec, Weights
+from skrnn.spec import EPSILON, TOKEN_HEADS, Spec, Weights
 from skrnn.tokens import PAD
 from skrnn.tuned import recurrent_layer
 
@@ -61,18 +61,47 @@ class Pooling(keras.layers.Layer):
         return {**super().get_config(), "kind": self.kind}
 
 
-class SampledDense(keras.layers.Dense):
-    """A Dense layer that computes some of its columns: the softmax over a large vocabulary, sampled.
+class IdsHead(keras.layers.Layer):
+    """Logits of ids, by a kernel of its own or the rows of an embedding (Press & Wolf 2017).
 
-    The batch's own targets are among the candidates for sure, the others stand for all that are not; an
-    offset of ``-log(probability of being drawn)`` on their logits makes the sum over candidates an unbiased
-    estimate of the sum over all (Bengio & Senecal 2008; Jean et al. 2015).
+    In training the softmax over a large vocabulary may be sampled, of some candidates only. The batch's own
+    targets are among them for sure, the others stand for all that are not; an offset of ``-log(probability of
+    being drawn)`` on their logits makes the sum over candidates an unbiased estimate of the sum over all
+    (Bengio & Senecal 2008; Jean et al. 2015).
+
+    Parameters
+    ----------
+    n_ids : int
+        How many.
+    embedding : keras.layers.Embedding, default=None
+        Built before; its weights stay its own.
+    **kwargs
+        Of keras.layers.Layer.
     """
 
-    def call(self, h: Any, candidates: Any, offsets: Any) -> Any:
-        """Return logits (..., n) of h (..., u); candidates and offsets (b, n) have equal rows."""
-        kernel = ops.take(self.kernel, candidates[0], axis=1)
-        return ops.matmul(h, kernel) + ops.take(self.bias, candidates[0]) + offsets[0]
+    def __init__(self, n_ids: int, embedding: Any = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.supports_masking = True
+        self.n_ids, self.tied = n_ids, embedding is not None
+        self._rows = lambda: embedding.embeddings  # a function: Keras does not count it as a weight of ours
+
+    def build(self, x_shape: tuple, candidates_shape: Any = None, offsets_shape: Any = None) -> None:
+        """Make the weights."""
+        if not self.tied:
+            self.kernel = self.add_weight((x_shape[-1], self.n_ids), initializer="zeros", name="kernel")
+        self.bias = self.add_weight((self.n_ids,), initializer="zeros", name="bias")
+
+    def call(self, x: Any, candidates: Any = None, offsets: Any = None) -> Any:
+        """Return logits (..., n) of vectors (..., d); candidates and offsets (b, n) have equal rows."""
+        if candidates is None:
+            return ops.matmul(x, ops.transpose(self._rows()) if self.tied else self.kernel) + self.bias
+        ids = candidates[0]
+        kernel = (
+            ops.transpose(ops.take(self._rows(), ids, axis=0))
+            if self.tied
+            else ops.take(self.kernel, ids, axis=1)
+        )
+        return ops.matmul(x, kernel) + ops.take(self.bias, ids) + offsets[0]
 
 
 class Builder:
@@ -224,13 +253,13 @@ def network(
         not the next id after the last step only.
     sampled : bool, default=False
         Whether a head that predicts ids does so among some candidates only, as in training with a large
-        vocabulary; two more inputs then hold their ids and what is added to their logits, and logits
-        come out.
+        vocabulary; two more inputs then hold their ids and what is added to their logits.
 
     Returns
     -------
     model : keras.Model
-        Ids, int32 (b, t), zero on the right where a text has ended, to the activated head, float32. An
+        Ids, int32 (b, t), zero on the right where a text has ended, to the activated head, float32 (in
+        training, logits of a head that predicts ids). An
         autoencoder takes [ids, ids with a boundary before them], and so does a language model of two
         directions [ids with a boundary before them, ids with one after them].
     """
@@ -261,12 +290,15 @@ def network(
         inputs.append(previous)
         vector = build.decoder(*embed(previous, "previous"), vector)
     vector = build.dropout(vector, "vector")
-    if sampled:
-        candidates = keras.Input((None,), dtype="int32", name="candidates")
-        offsets = keras.Input((None,), dtype=FLOAT, name="offsets")
-        inputs += [candidates, offsets]
-        head = SampledDense(spec.n_outputs, kernel_initializer="zeros", dtype=FLOAT, name="head")
-        vector = head(vector, candidates, offsets)
+    if spec.head in TOKEN_HEADS and spec.tied_embeddings:
+        vector = build.dense(spec.head_width, "linear", "combine")(vector)
+    if spec.head in TOKEN_HEADS and (training or spec.tied_embeddings):
+        if sampled:
+            inputs += [keras.Input((None,), dtype="int32", name="candidates"),
+                       keras.Input((None,), dtype=FLOAT, name="offsets")]  # fmt: skip
+        tied = embedding if spec.tied_embeddings else None
+        vector = IdsHead(spec.n_outputs, tied, dtype=FLOAT, name="head")(vector, *inputs[-2:] * sampled)
+        vector = vector if training else ops.softmax(vector)
     elif spec.head != "none":
         activation = _HEAD_ACTIVATION.get(spec.head, "softmax")
         vector = build.dense(spec.n_outputs, activation, "head")(vector)

@@ -81,7 +81,8 @@ Activation of that layer.""",
 How the decoder looks at the states of the source as it writes: by products (Luong et al. 2015), by a small
 network (Bahdanau et al. 2015), or not at all, which leaves it the vector.""",
     "tied_embeddings": """bool
-Whether the words of the target have one embedding, read and written with (Press & Wolf 2017).""",
+Whether the words that are written have one embedding, read and written with (Press & Wolf 2017); of an
+encoder's objectives "autoencoder" and "language_model".""",
     "target_vocab_size": """int or None
 `vocab_size` of the target side; None for the same.""",
     "target_vocabulary": """iterable of str, mapping of str to int, or None
@@ -116,8 +117,8 @@ Step size of the optimizer; with schedule="one_cycle" the highest.""",
 How the learning rate changes: it rises over the first 15 % of all steps and falls to zero by the last (Smith
 & Topin 2019), or stays the same. `partial_fit` keeps it the same.""",
     "epochs": """int or "auto"
-The most passes over the training texts. "auto" is 10, or fewer, but at least 4, from 1.7 million tokens
-on.""",
+The most passes over the training texts. "auto" is 10, or 15 with an alphabet of at most 256 characters, and
+fewer, but at least 4, from a million tokens on.""",
     "batch_size": """int or "auto"
 Texts of a training batch; a batch of very long texts is smaller. "auto" is 64, or less where that leaves
 fewer than 80 steps an epoch, but 8 at the least.""",

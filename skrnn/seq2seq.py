@@ -347,7 +347,7 @@ class RNNTextSeq2Seq(BaseRNNText):
     def _spec_for(self, head: Head, n_ids: int, n_outputs: int) -> Spec:
         spec = super()._spec_for(head, n_ids, n_ids if self.shared_vocabulary else n_outputs)
         attention = cast(Attention | None, self.attention)
-        return replace(spec, attention=attention, tied_embeddings=bool(self.tied_embeddings))
+        return replace(spec, attention=attention)
 
     # -- serving -------------------------------------------------------------------------------
 

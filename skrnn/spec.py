@@ -71,7 +71,8 @@ class Spec:
     attention : {"general", "additive"} or None
         How the decoder of "seq2seq" looks at the states of the source; None for the vector alone.
     tied_embeddings : bool
-        Whether the head of "seq2seq" is the target embedding, transposed.
+        Whether the head of "seq2seq" is the target embedding, transposed, and that of "autoencoder" and
+        "language_model" the embedding (Press & Wolf 2017).
     n_heads : int
         Heads of self-attention; they share `rnn_units`.
     """
@@ -124,12 +125,14 @@ class Spec:
     @property
     def head_width(self) -> int:
         """Width of what the head is applied to."""
-        widths = {
-            "autoencoder": self.rnn_units,
-            "language_model": self.rnn_units,
-            "seq2seq": self.embedding_dim if self.tied_embeddings else self.rnn_units,
-        }
-        return widths.get(self.head, self.vector_width)
+        if self.predicts_ids:
+            return self.embedding_dim if self.tied_embeddings else self.rnn_units
+        return self.vector_width
+
+    @property
+    def predicts_ids(self) -> bool:
+        """Whether the head gives the probabilities of ids, from the states of a cell."""
+        return self.head == "seq2seq" or self.head in TOKEN_HEADS
 
     @property
     def context_width(self) -> int:
@@ -185,7 +188,9 @@ def weight_shapes(spec: Spec) -> dict[str, tuple[int, ...]]:
         shapes |= cell_shapes(spec, "decoder", spec.embedding_dim + spec.vector_width)
     if spec.head == "seq2seq":
         shapes |= _decoder_shapes(spec)
-    if spec.head != "none" and not (spec.head == "seq2seq" and spec.tied_embeddings):
+    if spec.head in TOKEN_HEADS and spec.tied_embeddings:
+        shapes |= {"combine/kernel": (spec.rnn_units, spec.head_width), "combine/bias": (spec.head_width,)}
+    if spec.head != "none" and not (spec.predicts_ids and spec.tied_embeddings):
         shapes["head/kernel"] = (spec.head_width, spec.n_outputs)
     if spec.head != "none":
         shapes["head/bias"] = (spec.n_outputs,)

@@ -22,7 +22,7 @@ from skrnn.tuned import EMBEDDING_RATE
 from skrnn.tuned import optimizer as optimizer_named
 
 N_SAMPLED = 2048  # ids beside a batch's own that the softmax of a large vocabulary is estimated by
-LARGE = 10000  # ids: with more, it is
+LARGE = 4096  # ids: with more, it is
 RISE = 0.15  # share of the steps of "one_cycle" in which the learning rate rises
 
 _LOSS: dict[str, str] = {
@@ -296,7 +296,7 @@ def trainable(
         model = network(spec, weights, training=True, sampled=sampled)
         loss: Any = RDrop(spec.head, r_drop) if r_drop else _LOSS.get(spec.head)
         if spec.head in TOKEN_HEADS:  # the weights of a batch's tokens sum to one
-            loss = keras.losses.SparseCategoricalCrossentropy(from_logits=sampled, reduction="sum")
+            loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="sum")
         rate = 1.0 if spec.head in TOKEN_HEADS else EMBEDDING_RATE
         compile_model(model, loss, optimizer, learning_rate, training=True, embedding_rate=rate)
         return model

@@ -12,7 +12,7 @@ from keras import ops
 from skrnn.batches import buckets, lengths, pad, take_rows, with_boundary
 from skrnn.checkpoint import Checkpoint
 from skrnn.losses import SmoothedCrossentropy
-from skrnn.network import FLOAT, Builder, variables
+from skrnn.network import FLOAT, Builder, IdsHead, variables
 from skrnn.spec import Spec, Weights
 from skrnn.tokens import BOUNDARY, PAD, Sequences
 from skrnn.training import AfterEpoch, Batches, EpochEnd, compile_model, fit, lent, scheduled
@@ -64,32 +64,6 @@ class Attention(keras.layers.Layer):
         return {**super().get_config(), "kind": self.kind}
 
 
-class TiedHead(keras.layers.Layer):
-    """Logits of the ids of an embedding, whose rows are its kernel's columns (Press & Wolf 2017).
-
-    Parameters
-    ----------
-    embedding : keras.layers.Embedding
-        Built before; its weights stay its own.
-    **kwargs
-        Of keras.layers.Layer.
-    """
-
-    def __init__(self, embedding: Any, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.supports_masking = True
-        self._matrix = lambda: embedding.embeddings  # a function: Keras does not count it as a weight of ours
-        self._n_ids = embedding.input_dim
-
-    def build(self, shape: tuple) -> None:
-        """Make the bias."""
-        self.bias = self.add_weight(shape=(self._n_ids,), initializer="zeros", name="bias")
-
-    def call(self, x: Any) -> Any:
-        """Return logits (..., n_ids) of vectors (..., d)."""
-        return ops.matmul(x, ops.transpose(self._matrix())) + self.bias
-
-
 def network(spec: Spec, weights: Weights, *, training: bool = False) -> keras.Model:
     """Build the "seq2seq" network of a Spec, with the given weights.
 
@@ -118,10 +92,7 @@ def network(spec: Spec, weights: Weights, *, training: bool = False) -> keras.Mo
     embedding = _embedding(spec.n_outputs, spec, "target_embedding")
     x = build.dropout(embedding(previous), "target_embedding")
     x = build.dropout(_decode(build, x, ops.not_equal(previous, PAD), memory, mask, vector), "combine")
-    if spec.tied_embeddings:
-        x = TiedHead(embedding, dtype=FLOAT, name="head")(x)
-    else:
-        x = build.dense(spec.n_outputs, "linear", "head")(x)
+    x = IdsHead(spec.n_outputs, embedding if spec.tied_embeddings else None, dtype=FLOAT, name="head")(x)
     model = keras.Model([ids, previous], x if training else ops.softmax(x), name="skrnn")
     for name, variable in variables(model).items():
         variable.assign(weights[name])

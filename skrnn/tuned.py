@@ -23,6 +23,7 @@ _LAYERS = {
     "gru": keras.layers.GRU,
     "lstm": keras.layers.LSTM,
 }
+MANY_ROWS = 2**16  # of an embedding: where it has more, a step moves those rows alone that its batch has read
 _SAVED = {"simple_rnn": 0, "gru": 4, "lstm": 5}  # numbers a unit and step that the gradient needs, beside h
 
 
@@ -59,7 +60,8 @@ def optimizer(
     learning_rate : float
         Its step size.
     training : bool
-        Whether it is to train: Adam is then one operation a weight, of the same arithmetic.
+        Whether it is to train: Adam is then one operation a weight, of the same arithmetic; but of an
+        embedding of 65,536 rows or more it moves those rows alone that a batch has read.
     embedding_rate : float, default=1.0
         What the learning rate of the embedding is multiplied by: it has few examples a row, and starts from
         vectors that know more of a word than they say.
@@ -87,18 +89,46 @@ def _slower_embedding(
 def _fused_adam() -> type[keras.optimizers.Adam]:
     import tensorflow as tf
 
+    def clip_gradients(self: Any, gradients: list) -> list:
+        """Return what Keras' method does; the gradient of many rows is left as that of some, each once."""
+        for i, (gradient, variable) in enumerate(zip(gradients, self._trainable_variables, strict=True)):
+            if isinstance(gradient, tf.IndexedSlices) and variable.shape[0] >= MANY_ROWS:
+                rows, places = tf.unique(gradient.indices)
+                values = tf.math.unsorted_segment_sum(gradient.values, places, tf.size(rows))
+                gradients[i] = tf.IndexedSlices(values, rows, gradient.dense_shape)
+            elif gradient is not None:
+                gradients[i] = tf.convert_to_tensor(gradient)
+        return tf.clip_by_global_norm(gradients, self.global_clipnorm)[0]
+
     def update_step(self: Any, gradient: Any, variable: Any, learning_rate: Any) -> None:
         index = self._get_variable_index(variable)
         step = tf.cast(tf.convert_to_tensor(self.iterations) + 1, tf.float32)
         slots = self._momentums[index], self._velocities[index]
         var, m, v = ((x if isinstance(x, tf.Variable) else x.value).handle for x in (variable, *slots))
-        tf.raw_ops.ResourceApplyAdam(
-            var=var, m=m, v=v, grad=tf.convert_to_tensor(gradient), lr=tf.convert_to_tensor(learning_rate),
-            beta1=self.beta_1, beta2=self.beta_2, epsilon=self.epsilon,
-            beta1_power=self.beta_1**step, beta2_power=self.beta_2**step,
-        )  # fmt: skip
+        beta1_power, beta2_power = self.beta_1**step, self.beta_2**step
+        if not isinstance(gradient, tf.IndexedSlices):
+            tf.raw_ops.ResourceApplyAdam(
+                var=var, m=m, v=v, grad=tf.convert_to_tensor(gradient),
+                lr=tf.convert_to_tensor(learning_rate), beta1=self.beta_1, beta2=self.beta_2,
+                epsilon=self.epsilon, beta1_power=beta1_power, beta2_power=beta2_power,
+            )  # fmt: skip
+            return
+        rows, values = gradient.indices, gradient.values
 
-    return type("Adam", (keras.optimizers.Adam,), {"update_step": update_step})
+        def moved(slot: Any, value: Any, beta: float) -> Any:
+            """Return the rows of a moment after a step towards a value, and keep them."""
+            new = tf.raw_ops.ResourceGather(resource=slot, indices=rows, dtype=value.dtype)
+            new += (value - new) * (1 - beta)
+            tf.raw_ops.ResourceScatterUpdate(resource=slot, indices=rows, updates=new)
+            return new
+
+        first, second = moved(m, values, self.beta_1), moved(v, values * values, self.beta_2)
+        rate = learning_rate * tf.sqrt(1 - beta2_power) / (1 - beta1_power)
+        change = rate * first / (tf.sqrt(second) + self.epsilon)
+        tf.raw_ops.ResourceScatterSub(resource=var, indices=rows, updates=change)
+
+    own = {"update_step": update_step, "_clip_gradients": clip_gradients}
+    return type("Adam", (keras.optimizers.Adam,), own)
 
 
 def _on_cpu() -> bool:

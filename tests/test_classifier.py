@@ -263,8 +263,9 @@ def test_few_texts_come_in_small_batches(n, size):
 
 @pytest.mark.parametrize(("n_tokens", "epochs"), [(1, 10), (10**6, 10), (2_500_000, 6), (10**9, 4)])
 def test_many_tokens_are_read_less_often(n_tokens, epochs):
-    assert RNNTextClassifier()._epochs(n_tokens) == epochs
-    assert RNNTextClassifier(epochs=3)._epochs(n_tokens) == 3
+    assert RNNTextClassifier()._epochs(n_tokens, 257) == epochs
+    assert RNNTextClassifier()._epochs(n_tokens, 256) == (15 if epochs == 10 else epochs)
+    assert RNNTextClassifier(epochs=3)._epochs(n_tokens, 1000) == 3
 
 
 @pytest.mark.parametrize(("n_ids", "dropout"), [(256, 0.25), (257, 0.5)])

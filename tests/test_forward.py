@@ -117,8 +117,8 @@ def keras_log_likelihoods(spec, weights, sequences):
         inputs = (pad(sequences), previous)
     else:
         inputs = (previous, following) if spec.bidirectional else previous
-    probabilities = network.predict(inputs, verbose=0)[:, : following.shape[1]]
-    chosen = np.take_along_axis(np.log(probabilities), following[:, :, None], axis=2)[:, :, 0]
+    log_probabilities = log_softmax(network.predict(inputs, verbose=0)[:, : following.shape[1]])
+    chosen = np.take_along_axis(log_probabilities, following[:, :, None], axis=2)[:, :, 0]
     return (chosen * (following != 0)).sum(axis=1)
 
 
@@ -126,6 +126,8 @@ PREDICTING = [
     {"head": "autoencoder", "pooling": "mean", "n_components": 3},
     {"head": "autoencoder", "bidirectional": True, "n_layers": 2},
     {"head": "language_model"},
+    {"head": "language_model", "tied_embeddings": False},
+    {"head": "autoencoder", "tied_embeddings": False},
     {"head": "language_model", "n_layers": 2},
     {"head": "language_model", "bidirectional": True, "pooling": "concat"},
 ]

@@ -32,6 +32,7 @@ def listed():
     sentences = [" ".join(rng.choice(WORDS[:30], 8)) for _ in range(6)]
     encoder = RNNTextEncoder(
         objective="language_model",
+        tied_embeddings=False,
         vocabulary=WORDS,
         embedding_dim=128,
         layer="simple_rnn",

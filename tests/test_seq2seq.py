@@ -14,10 +14,11 @@ from sklearn.model_selection import GridSearchCV
 from skrnn import RNNTextEncoder, RNNTextSeq2Seq
 from skrnn.batches import pad, with_boundary
 from skrnn.decoder import Decoder
+from skrnn.network import IdsHead
 from skrnn.search import Rules, beam, greedy
 from skrnn.spec import LAYERS, Spec, initial_weights, weight_shapes
 from skrnn.tokens import BOUNDARY, PAD, Sequences
-from skrnn.translation import Attention, Pairs, SmoothedCrossentropy, TiedHead, network, train, variables
+from skrnn.translation import Attention, Pairs, SmoothedCrossentropy, network, train, variables
 
 TINY = {
     "rnn_units": 3,
@@ -165,7 +166,7 @@ def test_a_tied_head_trains_the_embedding():
     assert 6 not in TARGETS.ids or row == 6
     for name, value in seen.items():
         assert not np.array_equal(value, weights[name]), f"{name} has not learned"
-    head = TiedHead(keras.layers.Embedding(4, 3))
+    head = IdsHead(4, keras.layers.Embedding(4, 3))
     assert not [v for v in head.weights if v.name == "embeddings"]
 
 

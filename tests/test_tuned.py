@@ -89,6 +89,27 @@ def test_adam_takes_the_steps_of_keras():
     np.testing.assert_allclose(*variables, rtol=0, atol=1e-5)
 
 
+def test_adam_moves_the_rows_of_a_large_embedding_that_were_read(monkeypatch):
+    rng = np.random.default_rng(0)
+    start = rng.standard_normal((7, 3)).astype(np.float32)
+    rows, values = [4, 1, 4], rng.standard_normal((3, 3)).astype(np.float32)
+    found = {}
+    for many in (7, 8):
+        monkeypatch.setattr("skrnn.tuned.MANY_ROWS", many)
+        adam, variable = optimizer("adam", 0.1, training=True), keras.Variable(start)
+        for _ in range(3):
+            gradient = tf.IndexedSlices(tf.constant(values), tf.constant(rows), tf.constant([7, 3]))
+            adam.apply([gradient], [variable])
+        found[many] = np.array(variable)
+        gradient = tf.IndexedSlices(tf.constant(values[:1]), tf.constant([2]), tf.constant([7, 3]))
+        adam.apply([gradient], [variable])
+        still = (np.array(variable)[[1, 4]] == found[many][[1, 4]]).all()
+        assert still == (many == 7)  # Keras' Adam moves on the rows that it does not see
+    np.testing.assert_allclose(found[7], found[8], rtol=0, atol=1e-5)
+    assert (found[7][[0, 2, 3, 5, 6]] == start[[0, 2, 3, 5, 6]]).all()
+    assert np.abs(found[7] - start)[[1, 4]].min() > 0.1
+
+
 @pytest.mark.parametrize("name", ["sgd", "adamw", "rmsprop"])
 def test_other_optimizers_are_those_of_keras(name):
     own = optimizer(name, 0.1, training=True)
