@@ -49,7 +49,7 @@ LONGEST = 400  # tokens: the cap of sequence_length=None
 MOST_READ = 2**24  # tokens: what epochs="auto" reads of many texts
 STEPS = 80  # of an epoch: batch_size="auto" gives few texts so many at least
 ALPHABET = 256  # ids: with so few, each is seen so often that it needs half the dropout and more epochs
-MAX_TOKENS = 2**15  # ids of a padded training batch
+MAX_TOKENS = 64 * LONGEST  # ids of a padded training batch: of longer texts it has fewer, in the same memory
 MAX_TOKENS_DECODED = 2**13  # of one that predicts every id of a large vocabulary
 
 
