@@ -20,13 +20,15 @@ vectors counted in the training texts, the default; that of Keras from random on
 
 ``random``: trec 0.816 (6 s to fit and encode the training texts), sst2 0.741 (10 s).
 
-``pretraining --labels 500 --rows 10000 --test-rows 2000 --objectives random --set rnn_units=32 epochs=8``:
-from scratch 0.660, from an untrained encoder over vectors counted in the unlabelled reviews 0.742, TF-IDF +
-LR 0.823. Not measured: a language model before it, more labels.
+``autoencoder --epochs 12 --set dropout=0.05 embedding_dim=192 early_stopping=False``, beside other work
+2,664 s: 0.847 of the tokens of the dev sentences stand in their place again, 0.630 of the sentences are
+whole; with five beams 0.859 and 0.644. A word that is left out moves all that follow. The loss in training
+was 0.07 nats a token in the end: more sentences would help, not more epochs.
 
-``autoencoder`` was not trained to the end: the held-out loss was 4.48 nats a token after one epoch (345 s)
-of ``--set embedding_dim=128 rnn_units=192 n_components=None batch_size=32 learning_rate=0.003 dropout=0.0``.
-The aims of 0.9 of the tokens and 0.6 of the sentences are open.
+A language model of the 50,000 unlabelled reviews (``rnn_units=128 bidirectional=False``, two epochs, 2,108 s
+beside other work), and classifiers of 500 labelled reviews that start from it, on 3,000 other reviews of the
+training split, one seed: 0.853; from scratch, of the default size, 0.770; from it, with 0.3 of the learning
+rate for the layers that had read, 0.847. Not measured: the test split, all 25,000 labels.
 """
 
 import argparse

@@ -40,6 +40,7 @@ encoder = RNNTextEncoder(
     sequence_length=50,
     bidirectional=False,
     pooling="last",
+    tied_embeddings=False,  # the last layer has weights of its own
     dropout=0.0,
     optimizer="adam",
     epochs=1,
