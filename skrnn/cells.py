@@ -7,7 +7,7 @@ weights, exactly, for it is a power of two.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, cached_property
 from importlib.util import find_spec
 from typing import NamedTuple
 
@@ -89,12 +89,18 @@ class Cell:
         from skrnn.compiled import loop
 
         u = self.units
-        recurrent = np.ascontiguousarray(self.recurrent.swapaxes(0, 1)).reshape(u, -1)
         nothing = np.empty((0, u), np.float32)
         loop(self.kind)(
-            table, ids.astype(np.int64, copy=False), starts, recurrent, self.recurrent_bias, np.float32(1),
+            table, ids.astype(np.int64, copy=False), starts, self.panels, self.recurrent_bias, np.float32(1),
             2 * u, 3 * u, reverse, states[0], states[-1], kept.sequence, nothing, kept.total, kept.peak,
         )  # fmt: skip
+
+    @cached_property
+    def panels(self) -> np.ndarray:
+        """The recurrent kernel as compiled loops read it."""
+        from skrnn.tiles import panels
+
+        return panels(np.ascontiguousarray(self.recurrent.swapaxes(0, 1)).reshape(self.units, -1))
 
     # Each step: x (b, g u) is the input's share, overwritten by some; states are updated in place.
 

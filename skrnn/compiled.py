@@ -14,8 +14,9 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-import scipy.linalg.cython_blas  # noqa: F401  # the BLAS of np.dot in compiled code: what limits threads must find it
 from numba import njit, types
+
+from skrnn.tiles import product, room
 
 _OPTIONS: dict[str, Any] = {
     "nogil": True,
@@ -121,72 +122,81 @@ def _collect(h, start, n, sequence, total, peak):  # type: ignore[no-untyped-def
 
 # -- forwards: `table[ids[k]]` is x of the packed token k; h (b, u) is the first state and becomes the last;
 # sequence (n_tokens, u), total and peak (b, u) take in the states, saved what `backward_*` needs, each unless
-# it has no rows
+# it has no rows; recurrent is cut into panels
 
 
 def _simple_rnn(  # type: ignore[no-untyped-def]
-    table, ids, starts, recurrent, bias, half, out_at, new_at, reverse, h, c, sequence, saved, total, peak
+    table, ids, starts, recurrent, bias, half, out_at, new_at, reverse, first, c, sequence, saved, total, peak
 ):
-    n_steps = len(starts) - 1
-    gates = np.empty((len(h), recurrent.shape[1]), np.float32)
+    n_steps, u = len(starts) - 1, first.shape[1]
+    h = room(len(first), u)
+    h[: len(first)] = first
+    gates = room(len(first), recurrent.shape[0] * recurrent.shape[2])
     for k in range(n_steps):
         t = n_steps - 1 - k if reverse else k
         start, n = starts[t], starts[t + 1] - starts[t]
-        np.dot(h[:n], recurrent, gates[:n])
+        product(h, n, recurrent, gates)
         for i in range(n):
-            h[i] = gates[i]
+            h[i] = gates[i, :u]
             _tanh_row(table[ids[start + i]], h[i])
         _collect(h, start, n, sequence, total, peak)
+    first[:] = h[: len(first)]
 
 
 def _gru(  # type: ignore[no-untyped-def]
-    table, ids, starts, recurrent, bias, half, out_at, new_at, reverse, h, c, sequence, saved, total, peak
+    table, ids, starts, recurrent, bias, half, out_at, new_at, reverse, first, c, sequence, saved, total, peak
 ):
-    n_steps, u = len(starts) - 1, h.shape[1]
-    gates = np.empty((len(h), recurrent.shape[1]), np.float32)
+    n_steps, u = len(starts) - 1, first.shape[1]
+    h = room(len(first), u)
+    h[: len(first)] = first
+    room_of_gates = room(len(first), recurrent.shape[0] * recurrent.shape[2])
     for k in range(n_steps):
         t = n_steps - 1 - k if reverse else k
         start, n = starts[t], starts[t + 1] - starts[t]
-        np.dot(h[:n], recurrent, gates[:n])
+        product(h, n, recurrent, room_of_gates)
         for i in range(n):
+            gates = room_of_gates[i, : 3 * u]
             for j in range(u):
-                gates[i, 2 * u + j] += bias[j]
+                gates[2 * u + j] += bias[j]
             if len(saved):
-                saved[start + i, 3 * u :] = gates[i, 2 * u :]
-            _gru_row(table[ids[start + i]], gates[i], half, h[i])
+                saved[start + i, 3 * u :] = gates[2 * u :]
+            _gru_row(table[ids[start + i]], gates, half, h[i])
             if len(saved):
-                saved[start + i, : 3 * u] = gates[i]
+                saved[start + i, : 3 * u] = gates
         _collect(h, start, n, sequence, total, peak)
+    first[:] = h[: len(first)]
 
 
 def _lstm(  # type: ignore[no-untyped-def]
-    table, ids, starts, recurrent, bias, half, out_at, new_at, reverse, h, c, sequence, saved, total, peak
+    table, ids, starts, recurrent, bias, half, out_at, new_at, reverse, first, c, sequence, saved, total, peak
 ):
-    n_steps, u = len(starts) - 1, h.shape[1]
-    gates = np.empty((len(h), recurrent.shape[1]), np.float32)
+    n_steps, u = len(starts) - 1, first.shape[1]
+    h = room(len(first), u)
+    h[: len(first)] = first
+    room_of_gates = room(len(first), recurrent.shape[0] * recurrent.shape[2])
     for k in range(n_steps):
         t = n_steps - 1 - k if reverse else k
         start, n = starts[t], starts[t + 1] - starts[t]
-        np.dot(h[:n], recurrent, gates[:n])
+        product(h, n, recurrent, room_of_gates)
         for i in range(n):
+            gates = room_of_gates[i, : 4 * u]
             if len(saved):
                 saved[start + i, 4 * u :] = c[i]
-            _lstm_row(table[ids[start + i]], gates[i], half, out_at, new_at, h[i], c[i])
+            _lstm_row(table[ids[start + i]], gates, half, out_at, new_at, h[i], c[i])
             if len(saved):
-                saved[start + i, : 4 * u] = gates[i]
+                saved[start + i, : 4 * u] = gates
         _collect(h, start, n, sequence, total, peak)
+    first[:] = h[: len(first)]
 
 
 # -- backwards (backpropagation through time, Werbos 1990): dh (b, u) is the gradient of the last states and
 # becomes that of the first, d_sequence (n_tokens, u) that of all states, dx (n_tokens, g u) becomes that of
-# the input's share, d_rec that of the recurrent share (of a GRU: else they are one); returned is the gradient
-# of the recurrent kernel, (u, g u)
+# the input's share, d_rec that of the recurrent share (of a GRU: else they are one), before (n_tokens, u) the
+# states that each step of each row began with; transposed is the recurrent kernel's transpose, in panels
 
 
 @njit(**_OPTIONS)
-def _states_before(starts, reverse, first, sequence):  # type: ignore[no-untyped-def]
-    """Return the states that each step of each row began with, (n_tokens, u)."""
-    before = np.empty_like(sequence)
+def _states_before(starts, reverse, first, sequence, before):  # type: ignore[no-untyped-def]
     n_steps = len(starts) - 1
     for t in range(n_steps):
         other = t + 1 if reverse else t - 1
@@ -195,7 +205,6 @@ def _states_before(starts, reverse, first, sequence):  # type: ignore[no-untyped
         if known:
             before[starts[t] : starts[t] + known] = sequence[starts[other] : starts[other] + known]
         before[starts[t] + known : starts[t + 1]] = first[known:n]
-    return before
 
 
 @njit(**_OPTIONS)
@@ -242,70 +251,69 @@ def _backward_lstm_row(saved, d_state, dh, dc, dx):  # type: ignore[no-untyped-d
 
 
 def _backward_simple_rnn(  # type: ignore[no-untyped-def]
-    starts, recurrent, reverse, first, sequence, saved, d_sequence, dh, dc, dx, d_rec
+    starts, transposed, reverse, first, sequence, saved, d_sequence, dh, dc, dx, d_rec, before
 ):
     n_steps, u = len(starts) - 1, dh.shape[1]
-    transposed = np.ascontiguousarray(recurrent.T)
+    _states_before(starts, reverse, first, sequence, before)
+    d_gates = room(len(dh), dx.shape[1])
+    through = room(len(dh), transposed.shape[0] * transposed.shape[2])
     for k in range(n_steps):
         t = k if reverse else n_steps - 1 - k
         start, n = starts[t], starts[t + 1] - starts[t]
         for i in range(n):
             for j in range(u):
                 h = sequence[start + i, j]
-                dx[start + i, j] = (dh[i, j] + d_sequence[start + i, j]) * (_ONE - h * h)
-        np.dot(dx[start : start + n], transposed, dh[:n])
-    before = _states_before(starts, reverse, first, sequence)
-    return np.dot(before.T, dx)
+                d_gates[i, j] = (dh[i, j] + d_sequence[start + i, j]) * (_ONE - h * h)
+            dx[start + i] = d_gates[i]
+        product(d_gates, n, transposed, through)
+        dh[:n] = through[:n, :u]
 
 
 def _backward_gru(  # type: ignore[no-untyped-def]
-    starts, recurrent, reverse, first, sequence, saved, d_sequence, dh, dc, dx, d_rec
+    starts, transposed, reverse, first, sequence, saved, d_sequence, dh, dc, dx, d_rec, before
 ):
     n_steps, u = len(starts) - 1, dh.shape[1]
-    transposed = np.ascontiguousarray(recurrent.T)
-    before = _states_before(starts, reverse, first, sequence)
-    through = np.empty_like(dh)
-    for step in range(n_steps):
-        t = step if reverse else n_steps - 1 - step
-        start, n = starts[t], starts[t + 1] - starts[t]
-        for i in range(n):
-            _backward_gru_row(
-                saved[start + i],
-                before[start + i],
-                d_sequence[start + i],
-                dh[i],
-                dx[start + i],
-                d_rec[start + i],
-            )
-        np.dot(d_rec[start : start + n], transposed, through[:n])
-        for i in range(n):
-            for j in range(u):
-                dh[i, j] += through[i, j]
-    return np.dot(before.T, d_rec)
-
-
-def _backward_lstm(  # type: ignore[no-untyped-def]
-    starts, recurrent, reverse, first, sequence, saved, d_sequence, dh, dc, dx, d_rec
-):
-    n_steps = len(starts) - 1
-    transposed = np.ascontiguousarray(recurrent.T)
+    _states_before(starts, reverse, first, sequence, before)
+    d_gates = room(len(dh), dx.shape[1])
+    through = room(len(dh), transposed.shape[0] * transposed.shape[2])
     for k in range(n_steps):
         t = k if reverse else n_steps - 1 - k
         start, n = starts[t], starts[t + 1] - starts[t]
         for i in range(n):
-            _backward_lstm_row(saved[start + i], d_sequence[start + i], dh[i], dc[i], dx[start + i])
-        np.dot(dx[start : start + n], transposed, dh[:n])
-    before = _states_before(starts, reverse, first, sequence)
-    return np.dot(before.T, dx)
+            _backward_gru_row(
+                saved[start + i], before[start + i], d_sequence[start + i], dh[i], dx[start + i], d_gates[i]
+            )
+            d_rec[start + i] = d_gates[i]
+        product(d_gates, n, transposed, through)
+        for i in range(n):
+            for j in range(u):
+                dh[i, j] += through[i, j]
+
+
+def _backward_lstm(  # type: ignore[no-untyped-def]
+    starts, transposed, reverse, first, sequence, saved, d_sequence, dh, dc, dx, d_rec, before
+):
+    n_steps, u = len(starts) - 1, dh.shape[1]
+    _states_before(starts, reverse, first, sequence, before)
+    d_gates = room(len(dh), dx.shape[1])
+    through = room(len(dh), transposed.shape[0] * transposed.shape[2])
+    for k in range(n_steps):
+        t = k if reverse else n_steps - 1 - k
+        start, n = starts[t], starts[t + 1] - starts[t]
+        for i in range(n):
+            _backward_lstm_row(saved[start + i], d_sequence[start + i], dh[i], dc[i], d_gates[i])
+            dx[start + i] = d_gates[i]
+        product(d_gates, n, transposed, through)
+        dh[:n] = through[:n, :u]
 
 
 _FORWARD = (
-    _in(2), _in(1, types.int64), _in(1, types.int64), _in(2), _in(1), types.float32, types.int64, types.int64,
+    _in(2), _in(1, types.int64), _in(1, types.int64), _in(3), _in(1), types.float32, types.int64, types.int64,
     types.boolean, _out(2), _out(2), _out(2), _out(2), _out(2), _out(2),
 )  # fmt: skip
 _BACKWARD = (
-    _in(1, types.int64), _in(2), types.boolean, _in(2), _in(2), _in(2), _in(2), _out(2), _out(2), _out(2),
-    _out(2),
+    _in(1, types.int64), _in(3), types.boolean, _in(2), _in(2), _in(2), _in(2), _out(2), _out(2), _out(2),
+    _out(2), _out(2),
 )  # fmt: skip
 
 
@@ -323,5 +331,5 @@ def loop(name: str) -> Callable:
     loop : callable
         Of the arguments of the function of that name in this file.
     """
-    signature = _out(2)(*_BACKWARD) if name.startswith("backward") else types.void(*_FORWARD)
+    signature = types.void(*(_BACKWARD if name.startswith("backward") else _FORWARD))
     return njit(signature, **_OPTIONS)(globals()[f"_{name}"])

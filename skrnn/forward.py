@@ -6,7 +6,6 @@ the folded table ``embedding @ kernel + bias``, one product with the recurrent k
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -24,7 +23,11 @@ from skrnn.heads import log_softmax
 from skrnn.spec import TOKEN_HEADS, Spec, Weights
 from skrnn.tokens import BOUNDARY, Sequences
 
-MAX_ROWS, MAX_TOKENS = 256, 65536
+MAX_TOKENS = 65536  # of a batch
+MAX_ROWS = {
+    False: 256,
+    True: 64,
+}  # of a batch, and of one of compiled loops: few, so a core's cache holds their gates
 MANY = 2**18  # tokens: so many are read by compiled loops
 Step = Callable[[np.ndarray, list[np.ndarray]], tuple[np.ndarray, list[np.ndarray]]]
 
@@ -83,7 +86,7 @@ class Forward:
         def work(rows: np.ndarray) -> None:
             out[rows], _ = self._encode(pack(take_rows(known, rows)), tables, compiled=compiled)
 
-        over_batches(work, lengths(sequences), n_jobs)
+        over_batches(work, lengths(sequences), n_jobs, MAX_ROWS[compiled])
         return out
 
     def states(self, sequences: Sequences, n_jobs: int = 1) -> list[np.ndarray]:
@@ -110,7 +113,7 @@ class Forward:
             for row, part in zip(rows, np.split(h, packed.offsets[1:-1]), strict=True):
                 out[row] = part.copy()
 
-        over_batches(work, lengths(sequences), n_jobs)
+        over_batches(work, lengths(sequences), n_jobs, MAX_ROWS[compiled])
         return out
 
     def encode_and_states(self, sequences: Sequences, n_jobs: int = 1) -> tuple[np.ndarray, list[np.ndarray]]:
@@ -127,7 +130,7 @@ class Forward:
             for row, part in zip(rows, np.split(_row_major(h, packed), packed.offsets[1:-1]), strict=True):
                 out[row] = part
 
-        over_batches(work, lengths(sequences), n_jobs)
+        over_batches(work, lengths(sequences), n_jobs, MAX_ROWS[compiled])
         return vectors, out
 
     def outputs(self, vectors: np.ndarray) -> np.ndarray:
@@ -177,7 +180,7 @@ class Forward:
                 self._token_log_likelihood(_row_major(h, packed), goal), packed.offsets[:-1]
             )
 
-        over_batches(work, lengths(inputs), n_jobs)
+        over_batches(work, lengths(inputs), n_jobs, MAX_ROWS[compiled])
         return out
 
     @property
@@ -355,11 +358,7 @@ def _pays(sequences: Sequences) -> bool:
 
     It depends on the work alone, and so do the last bits of a state.
     """
-    if len(sequences.ids) < MANY or not can_compile():
-        return False
-    import skrnn.compiled  # noqa: F401  # before BLAS is limited: it brings one
-
-    return True
+    return len(sequences.ids) >= MANY and can_compile()
 
 
 def _row_major(values: np.ndarray, packed: Packed) -> np.ndarray:
@@ -370,7 +369,7 @@ def _row_major(values: np.ndarray, packed: Packed) -> np.ndarray:
 
 
 def over_batches(
-    work: Callable[[np.ndarray], None], counts: np.ndarray, n_jobs: int, max_rows: int = MAX_ROWS
+    work: Callable[[np.ndarray], None], counts: np.ndarray, n_jobs: int, max_rows: int = MAX_ROWS[False]
 ) -> None:
     """Call `work` on the rows of each batch; the batches do not depend on the threads.
 
@@ -402,7 +401,7 @@ _blas_lock, _blas_users, _blas_limit = Lock(), 0, None
 
 
 @cache
-def _threadpools(loaded: bool) -> ThreadpoolController:
+def _threadpools() -> ThreadpoolController:
     return ThreadpoolController()
 
 
@@ -413,8 +412,7 @@ def one_blas_thread() -> Iterator[None]:
     with _blas_lock:
         _blas_users += 1
         if _blas_users == 1:
-            # compiled loops bring a BLAS of their own
-            _blas_limit = _threadpools("skrnn.compiled" in sys.modules).limit(limits=1, user_api="blas")
+            _blas_limit = _threadpools().limit(limits=1, user_api="blas")
     try:
         yield
     finally:

@@ -18,7 +18,7 @@ from skrnn.losses import RDrop
 from skrnn.network import network, variables
 from skrnn.spec import TOKEN_HEADS, Spec, Weights
 from skrnn.tokens import BOUNDARY, PAD, UNKNOWN, Sequences
-from skrnn.tuned import EMBEDDING_RATE
+from skrnn.tuned import EMBEDDING_RATE, dataset
 from skrnn.tuned import optimizer as optimizer_named
 
 N_SAMPLED = 2048  # ids beside a batch's own that the softmax of a large vocabulary is estimated by
@@ -64,17 +64,13 @@ class Batches(keras.utils.PyDataset):
 
     def __init__(self, examples: Any, parts: list[Bucket], seed: int) -> None:
         super().__init__()
-        self.examples, self.parts, self.seed, self.epoch = examples, parts, seed, 0
-        self._draw()
+        self.examples, self.parts, self.seed = examples, parts, seed
+        self.go_to(0)
 
-    def _draw(self) -> None:
-        self.batches = epoch(self.parts, np.random.default_rng([self.seed, self.epoch]))
-        # Keras fixes the shape of all batches by those it reads first, two of them: lengths that differ
-        # there are free everywhere.
-        first = self.batches[0][1]
-        other = next((i for i, (_, n) in enumerate(self.batches) if n != first), None)
-        if other is not None:
-            self.batches.insert(1, self.batches.pop(other))
+    def go_to(self, number: int) -> None:
+        """Draw the batches of an epoch."""
+        self.epoch = number
+        self.batches = epoch(self.parts, np.random.default_rng([self.seed, number]))
 
     def __len__(self) -> int:
         return len(self.batches)
@@ -99,15 +95,6 @@ class Batches(keras.utils.PyDataset):
     def batch(self, index: int) -> tuple[Any, np.ndarray, np.ndarray]:
         """Return the inputs, targets and weights of the rows of one batch."""
         raise NotImplementedError
-
-    def on_epoch_end(self) -> None:
-        """Draw the batches of the next epoch."""
-        self.go_to(self.epoch + 1)
-
-    def go_to(self, epoch: int) -> None:
-        """Draw the batches of an epoch."""
-        self.epoch = epoch
-        self._draw()
 
 
 def _longer(array: np.ndarray, n: int) -> np.ndarray:
@@ -149,9 +136,22 @@ class _Batches(Batches):
         token_weights = (targets != PAD) * weights[:, None]
         token_weights = (token_weights / max(token_weights.sum(), 1e-9)).astype(np.float32)
         if is_sampled(self.spec):
-            candidates, offsets, targets = sample_ids(targets, self.spec.n_outputs, index, rng)
+            candidates, offsets, targets = sample_ids(targets, self.spec.n_outputs, rng)
             inputs += [np.tile(row, (len(targets), 1)) for row in (candidates, offsets)]
         return tuple(inputs) if len(inputs) > 1 else inputs[0], targets, token_weights
+
+
+class EpochBegin(keras.callbacks.Callback):
+    """Draws the batches of each epoch."""
+
+    def __init__(self, batches: Batches) -> None:
+        super().__init__()
+        self.batches = batches
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Draw them, unless they are there."""
+        if epoch != self.batches.epoch:
+            self.batches.go_to(epoch)
 
 
 class EpochEnd(keras.callbacks.Callback):
@@ -179,7 +179,7 @@ def is_sampled(spec: Spec) -> bool:
 
 
 def sample_ids(
-    targets: np.ndarray, n_ids: int, index: int, rng: np.random.Generator
+    targets: np.ndarray, n_ids: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Draw the candidates of a batch: its targets and others.
 
@@ -189,8 +189,6 @@ def sample_ids(
         Ids.
     n_ids : int
         How many ids there are.
-    index : int
-        Number of the batch; neighbours never have equally many candidates, see `_Batches._draw`.
     rng : numpy.random.Generator
         Where the draw comes from.
 
@@ -204,9 +202,8 @@ def sample_ids(
         The targets as places among the candidates.
     """
     own, positions = np.unique(targets, return_inverse=True)
-    n_others = N_SAMPLED + (len(own) + index) % 2
     others = np.setdiff1d(np.arange(n_ids), own, assume_unique=True)
-    drawn = rng.choice(others, min(n_others, len(others)), replace=False)
+    drawn = rng.choice(others, min(N_SAMPLED, len(others)), replace=False)
     offsets = np.zeros(len(own) + len(drawn), np.float32)
     offsets[len(own) :] = np.log(len(others) / max(1, len(drawn)))
     return np.concatenate([own, drawn]).astype(np.int32), offsets, positions.reshape(targets.shape)
@@ -457,13 +454,11 @@ def fit(
             for variable, array in zip(everything(model), state["arrays"], strict=True):
                 variable.assign(array)
             done = epochs if state["stopped"] else state["epoch"]
-            batches.go_to(done)
     try:
         if done < epochs:
-            with one_blas_thread():  # TensorFlow calls compiled loops from threads of its own
-                model.fit(
-                    batches, epochs=epochs, initial_epoch=done, shuffle=False, verbose=0, callbacks=callbacks
-                )
+            options = {"epochs": epochs, "initial_epoch": done, "shuffle": False, "verbose": 0}
+            with one_blas_thread():  # the compiled loops have threads of their own
+                model.fit(dataset(batches), callbacks=[EpochBegin(batches), *callbacks], **options)
         if checkpoint is not None:
             checkpoint.end()
     finally:  # TensorFlow keeps its generators for as long as the process lives, but not our texts

@@ -144,14 +144,12 @@ class _Batches(Batches):
     def batch(self, index: int) -> tuple[Any, np.ndarray, np.ndarray]:
         """Return the inputs, targets and token weights of one batch."""
         rows, _ = self.batches[index]
-        # Keras takes for fixed what is equal in the first two batches, so the first is one column wider.
-        more = int(index == 0)
         sources, targets = take_rows(self.examples.sources, rows), take_rows(self.examples.targets, rows)
-        width = _rounded(lengths(targets).max() + 1) + more
+        width = _rounded(lengths(targets).max() + 1)
         previous = pad(with_boundary(targets, BOUNDARY, first=True), width)
         following = pad(with_boundary(targets, BOUNDARY, first=False), width)
         share = (following != PAD) * self.examples.weights[rows, None]
-        inputs = pad(sources, _rounded(lengths(sources).max()) + more), previous
+        inputs = pad(sources, _rounded(lengths(sources).max())), previous
         return inputs, following, (share / max(share.sum(), 1e-9)).astype(np.float32)
 
 

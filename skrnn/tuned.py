@@ -1,4 +1,4 @@
-"""What of training is tuned for TensorFlow on a CPU: the loop of the recurrent layers, and Adam.
+"""What of training is tuned for TensorFlow: the loop of the recurrent layers, Adam, and how batches are read.
 
 TensorFlow runs a loop over steps as many small operations, which is most of the time of a training on short
 texts, and Keras' Adam passes over the weights eight times. Where Numba is installed and the layer is of the
@@ -8,9 +8,11 @@ kernel stays one operation of TensorFlow. Elsewhere Keras does it all.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -24,6 +26,7 @@ _LAYERS = {
     "lstm": keras.layers.LSTM,
 }
 MANY_ROWS = 2**16  # of an embedding: where it has more, a step moves those rows alone that its batch has read
+MIN_ROWS, MAX_PARTS = 16, 4  # of a batch: the fewest rows of a part that a thread may take, the most parts
 _SAVED = {"simple_rnn": 0, "gru": 4, "lstm": 5}  # numbers a unit and step that the gradient needs, beside h
 
 
@@ -40,8 +43,6 @@ def recurrent_layer(spec: Spec, *, training: bool) -> type[keras.layers.Layer]:
     usual = spec.rnn_activation == "tanh" and not spec.recurrent_dropout
     if not (training and usual and find_spec("numba") and _on_cpu()):
         return _LAYERS[spec.cell]
-    import skrnn.compiled  # noqa: F401  # now: its BLAS is limited to a thread when the training begins
-
     return _compiled_layer(spec.cell)
 
 
@@ -131,6 +132,25 @@ def _fused_adam() -> type[keras.optimizers.Adam]:
     return type("Adam", (keras.optimizers.Adam,), own)
 
 
+def dataset(batches: keras.utils.PyDataset) -> Any:
+    """Return batches as a dataset of TensorFlow, or as they are for another backend.
+
+    That which Keras makes of them is tuned by a thread that sleeps for up to a minute, and that is often
+    waited for where an epoch ends.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return batches
+    import tensorflow as tf
+
+    data = tf.data.Dataset.from_generator(
+        lambda: map(batches.__getitem__, range(len(batches))),
+        output_signature=tf.nest.map_structure(lambda a: tf.TensorSpec([None] * a.ndim, a.dtype), batches[0]),
+    )
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return data.apply(tf.data.experimental.assert_cardinality(len(batches))).prefetch(2).with_options(options)
+
+
 def _on_cpu() -> bool:
     if keras.backend.backend() != "tensorflow" or keras.distribution.distribution():
         return False
@@ -197,19 +217,27 @@ def _forward(
     *first: Any,
 ) -> list[np.ndarray]:
     """Return what the gradient needs and the states (b, t, u) of padded rows, zero where they have ended."""
+    from skrnn.tiles import panels  # Numba may be missing
+
     (b, t, width), u = x.shape, len(recurrent)
-    order, index, starts = _packed(counts, t)
-    last = [state[order] for state in first]
-    sequence = np.empty((len(index), u), np.float32)
-    saved = np.empty((len(index), _SAVED[kind] * u), np.float32)
-    nothing = np.empty((0, u), np.float32)
-    _compiled(kind)(
-        x.reshape(b * t, width), index, starts, recurrent, inner, np.float32(0.5), 3 * u, 2 * u, reverse,
-        last[0], last[-1], sequence, saved, nothing, nothing,
-    )  # fmt: skip
-    states = np.zeros((b * t, u), np.float32)
-    states[index] = sequence
-    return [sequence, saved, states.reshape(b, t, u), *(_unsorted(state, order) for state in last)]
+    n_ids = int(counts.sum())
+    sequence = np.empty((n_ids, u), np.float32)
+    saved = np.empty((n_ids, _SAVED[kind] * u), np.float32)
+    states, last = np.zeros((b * t, u), np.float32), [np.empty_like(state) for state in first]
+    kernel, nothing = panels(recurrent), np.empty((0, u), np.float32)
+
+    def run(part: Part) -> None:
+        ends = [state[part.rows] for state in first]
+        _compiled(kind)(
+            x.reshape(b * t, width), part.places, part.starts, kernel, inner, np.float32(0.5), 3 * u, 2 * u,
+            reverse, ends[0], ends[-1], sequence[part.own], saved[part.own], nothing, nothing,
+        )  # fmt: skip
+        states[part.places] = sequence[part.own]
+        for state, end in zip(last, ends, strict=True):
+            state[part.rows] = end
+
+    _in_threads(run, counts, t)
+    return [sequence, saved, states.reshape(b, t, u), *last]
 
 
 def _backward(
@@ -217,38 +245,65 @@ def _backward(
     sequence: np.ndarray, saved: np.ndarray, d_states: np.ndarray, *d_last: np.ndarray,
 ) -> list[np.ndarray]:  # fmt: skip
     """Return the gradients of x, the recurrent kernel, the bias inside a gate, and the first states."""
-    b, t, u = d_states.shape
-    order, index, starts = _packed(counts, t)
-    gradients = [state[order] for state in d_last]
-    dx = np.empty((len(index), recurrent.shape[1]), np.float32)
-    d_rec = np.empty_like(dx) if kind == "gru" else dx
-    d_recurrent = _compiled(f"backward_{kind}")(
-        starts, recurrent, reverse, first[order], sequence, saved, d_states.reshape(b * t, u)[index],
-        gradients[0], gradients[-1], dx, d_rec,
-    )  # fmt: skip
-    d_inner = d_rec[:, 2 * u :].sum(axis=0) if kind == "gru" else np.zeros(1, np.float32)
-    padded = np.zeros((b * t, dx.shape[1]), np.float32)
-    padded[index] = dx
-    return [padded.reshape(b, t, -1), d_recurrent, d_inner, *(_unsorted(state, order) for state in gradients)]
+    from skrnn.tiles import panels
+
+    (b, t, u), width = d_states.shape, recurrent.shape[1]
+    d_states, padded = d_states.reshape(b * t, u), np.zeros((b * t, width), np.float32)
+    d_first = [np.empty_like(state) for state in d_last]
+    kernel = panels(recurrent.T)
+
+    def run(part: Part) -> tuple[np.ndarray, np.ndarray]:
+        starts = [state[part.rows] for state in d_last]
+        dx = np.empty((len(part.places), width), np.float32)
+        d_rec = np.empty_like(dx) if kind == "gru" else dx
+        before = np.empty((len(dx), u), np.float32)
+        _compiled(f"backward_{kind}")(
+            part.starts, kernel, reverse, first[part.rows], sequence[part.own], saved[part.own],
+            d_states[part.places], starts[0], starts[-1], dx, d_rec, before,
+        )  # fmt: skip
+        padded[part.places] = dx
+        for state, start in zip(d_first, starts, strict=True):
+            state[part.rows] = start
+        return before.T @ d_rec, d_rec[:, 2 * u :].sum(axis=0) if kind == "gru" else np.zeros(1, np.float32)
+
+    d_recurrent, d_inner = (np.sum(parts, axis=0) for parts in zip(*_in_threads(run, counts, t), strict=True))
+    return [padded.reshape(b, t, width), d_recurrent, d_inner, *d_first]
 
 
-def _packed(counts: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the rows from long to short, the places (in b x t) of ids by steps, and where steps begin."""
+class Part(NamedTuple):
+    """Some rows of a padded batch (b, t), packed: step by step, the longest first."""
+
+    rows: np.ndarray  # their numbers
+    places: np.ndarray  # of their ids in the batch, (n_ids,)
+    starts: np.ndarray  # where steps begin among them
+    own: slice  # of the ids of all parts, one part after the other
+
+
+def _in_threads(run: Callable[[Part], Any], counts: np.ndarray, width: int) -> list[Any]:
+    """Return what `run` returns of each part of a batch; the parts do not depend on the threads."""
     order = np.argsort(-counts, kind="stable")
-    active = (counts[:, None] > np.arange(width)).sum(axis=0)
-    active = active[active > 0]
-    starts = np.concatenate([[0], np.cumsum(active)])
-    step = np.repeat(np.arange(len(active)), active)
-    return order, order[np.arange(len(step)) - starts[step]] * width + step, starts
+    n_parts = min(max(len(counts) // MIN_ROWS, 1), MAX_PARTS)
+    parts: list[Part] = []
+    for k in range(n_parts):
+        rows = order[k::n_parts]
+        active = (counts[rows, None] > np.arange(width)).sum(axis=0)
+        active = active[active > 0]
+        starts = np.concatenate([[0], np.cumsum(active)])
+        step = np.repeat(np.arange(len(active)), active)
+        places = rows[np.arange(len(step)) - starts[step]] * width + step
+        begin = parts[-1].own.stop if parts else 0
+        parts.append(Part(rows, places, starts, slice(begin, begin + len(places))))
+    if n_parts == 1:
+        return [run(parts[0])]
+    return list(_threads().map(run, parts))
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(MAX_PARTS, "skrnn")
 
 
 def _compiled(name: str) -> Any:
     from skrnn.compiled import loop  # Numba may be missing
 
     return loop(name)
-
-
-def _unsorted(rows: np.ndarray, order: np.ndarray) -> np.ndarray:
-    out = np.empty_like(rows)
-    out[order] = rows
-    return out

@@ -287,7 +287,7 @@ def test_the_weights_kept_are_those_of_the_best_score(scoring, tmp_path):
     X = ["one two one two", "two one one one", "two two two one", "one one two two"] * 6
     y = [" ".join(DIGITS[word] for word in text.split()) for text in X]
     model = RNNTextSeq2Seq(**TINY | {
-        "epochs": 6, "rnn_units": 8, "embedding_dim": 8, "learning_rate": 0.03, "early_stopping": "score",
+        "epochs": 6, "rnn_units": 8, "embedding_dim": 8, "learning_rate": 0.06, "early_stopping": "score",
         "scoring": scoring, "n_iter_no_change": 6, "checkpoint": tmp_path / "fit",
     })  # fmt: skip
     model.fit(X, y, X_val=X[:4], y_val=y[:4])

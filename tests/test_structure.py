@@ -18,7 +18,8 @@ PACKAGE = Path(skrnn.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 BACKENDS = {"keras", "tensorflow", "jax", "torch", "numba"}
 KERAS_HALF = {"blocks", "losses", "network", "training", "translation", "tuned", "chunks"}
-TUNED = {"tuned": {"tensorflow"}, "compiled": {"numba"}}  # each with a fallback, imported where it pays
+# each with a fallback, imported where it pays
+TUNED = {"tuned": {"tensorflow"}, "compiled": {"numba"}, "tiles": {"numba"}}
 DOOR = "backend"
 WAIST = {"spec", "tokens"}  # what every file may see: what a network is, and what its ids mean
 MOST_IMPORTS = 2.0  # of other files of the package, on average, the waist aside
