@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import replace
-from functools import cached_property
+from functools import cache, cached_property
 from numbers import Integral, Real
 from typing import Any, NamedTuple
 
@@ -670,8 +670,11 @@ def _rows(data: Labelled, rows: np.ndarray) -> Labelled:
 def n_threads(n_jobs: int | None) -> int:
     """Return a number of threads; None is all cores, or what a worker process was allotted."""
     if n_jobs is None:
-        return int(os.environ.get("OMP_NUM_THREADS") or joblib.cpu_count())
-    return n_jobs if n_jobs > 0 else max(1, joblib.cpu_count() + 1 + n_jobs)
+        return int(os.environ.get("OMP_NUM_THREADS") or _n_cores())
+    return n_jobs if n_jobs > 0 else max(1, _n_cores() + 1 + n_jobs)
+
+
+_n_cores = cache(joblib.cpu_count)  # it reads files
 
 
 def fitted_attributes(

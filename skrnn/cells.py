@@ -16,6 +16,7 @@ import numpy as np
 from skrnn.batches import Packed
 from skrnn.spec import N_GATES, Spec, Weights
 
+FEW = 2**18  # numbers: input shares that are looked up for all steps at once
 ACTIVATE: dict[str, Callable[..., np.ndarray]] = {
     "tanh": np.tanh,
     "relu": lambda x, out: np.maximum(x, 0, out=out),
@@ -201,16 +202,21 @@ def run_cell(
     if compiled and extra is None and cell.activate is np.tanh:
         cell.run_compiled(table, ids, starts, states, kept, reverse)
         return states[0]
-    buffer = np.empty((n_rows, table.shape[1]), np.float32)
+    few = len(ids) * table.shape[1] <= FEW
+    buffer = table[ids] if few else np.empty((n_rows, table.shape[1]), np.float32)
     for t in range(n_steps - 1, -1, -1) if reverse else range(n_steps):
         start, stop = starts[t], starts[t + 1]
         active = stop - start
-        x = buffer[:active]
-        np.take(table, ids[start:stop], axis=0, out=x, mode="clip")  # "clip": no check, no copy
+        if few:
+            x = buffer[start:stop]
+        else:
+            x = buffer[:active]
+            table.take(ids[start:stop], axis=0, out=x, mode="clip")  # "clip": no check, no copy
         if extra is not None:
             x += extra[:active]
-        h, *others = (state[:active] for state in states)
-        cell.step(x, h, *others)
+        now = states if active == n_rows else [state[:active] for state in states]
+        cell.step(x, *now)
+        h = now[0]
         if len(kept.sequence):
             kept.sequence[start:stop] = h
         if len(kept.total):
