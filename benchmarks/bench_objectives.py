@@ -10,8 +10,8 @@ of tab-separated files. ``autoencoder`` restores the English sentences of at mos
 split; it learns from the pieces of at most 12 tokens of the training sentences. ``language_model`` trains on
 the sentences of sst2, and measures the perplexity on a held-out tenth beside a plain Keras LSTM of the same
 size, vocabulary, dropout and number of epochs, that is trained on the same ids, padded to one length.
-``pretraining`` classifies imdb from few labels: TF-IDF + LR, from scratch, and from encoders that read
-unlabelled reviews first. ``random`` is LR over an untrained encoder (Wieting & Kiela 2019).
+``pretraining`` classifies imdb from few labels: TF-IDF + LR, from scratch, and from encoders (of ``--set``)
+that read unlabelled reviews first. ``random`` is LR over an untrained encoder (Wieting & Kiela 2019).
 
 Measured on 2 cores shared with other work (load 3 to 6), one seed:
 
@@ -177,9 +177,9 @@ def pretraining(data, options, parameters):
         train = sample(read(folder, "train"), n)
         models = {"tfidf_lr": make_pipeline(vectorizer, LogisticRegression(C=10, max_iter=1000))}
         if options.scratch:
-            models["scratch"] = RNNTextClassifier(random_state=0, **parameters)
+            models["scratch"] = RNNTextClassifier(random_state=0)
         for objective, encoder in encoders.items():
-            models[objective] = RNNTextClassifier(encoder=encoder, random_state=0, **parameters)
+            models[objective] = RNNTextClassifier(encoder=encoder, random_state=0)
         for name, model in models.items():
             _, seconds = timed(lambda m=model, t=train: m.fit(t["text"], t["label"]))
             accuracy = round(model.score(test["text"], test["label"]), 4)

@@ -321,6 +321,7 @@ def memory(texts, rounds, peers):
             print(f"{work} of {n:,} rows of 50 words: {done.stdout.split()[-1]} MB", flush=True)
 
 
+# ru_maxrss would have the peak of the parent
 PEAK = """
 import re, resource, sys
 from speed import made_up
@@ -331,7 +332,7 @@ classifier.fit(made_up(words, 64, 5), [0, 1] * 32)
 X = made_up(words, int(sys.argv[2]), 50)
 before = int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize()
 classifier.fit(X, [0, 1] * (len(X) // 2)) if sys.argv[1] == "fit" else classifier.transform(X)
-peak = int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])  # ru_maxrss has the parent's too
+peak = int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
 print(round(peak * 1024 / 1e6 - before / 1e6, 1))
 """
 

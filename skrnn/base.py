@@ -48,7 +48,8 @@ BLOCK = 8192  # texts tokenised and encoded at a time: bounds the memory of tran
 LONGEST = 400  # tokens: the cap of sequence_length=None
 MOST_READ = 2**24  # tokens: what epochs="auto" reads of many texts
 STEPS = 80  # of an epoch: batch_size="auto" gives few texts so many at least
-ALPHABET = 256  # ids: with so few, each is seen so often that it needs half the dropout and more epochs
+SHORT = 12  # tokens: texts that have no more on average, epochs="auto" reads more often
+ALPHABET = 256  # ids: with so few, each is seen so often that it needs half the dropout
 MAX_TOKENS = 64 * LONGEST  # ids of a padded training batch: of longer texts it has fewer, in the same memory
 MAX_TOKENS_DECODED = 2**13  # of one that predicts every id of a large vocabulary
 
@@ -159,7 +160,7 @@ class BaseRNNText(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transfo
             ids = truncate(tokens.encode(held_out.texts), cap, self.truncation)
             validation = Validation(ids, held_out.targets, held_out.weights, n_threads(self.n_jobs))
         sequences = truncate(sequences, cap, self.truncation)
-        monitor = self._monitor(spec, validation, len(sequences.ids))
+        monitor = self._monitor(spec, validation, len(sequences.ids), len(sequences.offsets) - 1)
 
         def fitted() -> dict[str, Any]:
             return fitted_attributes(tokens, spec, cap, self.truncation, monitor) | also
@@ -192,7 +193,7 @@ class BaseRNNText(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transfo
         progress = {"seed": int(rng.integers(2**31)), "n_chunks": 0, "slots": {}, "optimizer": self.optimizer}
         progress |= vars(self).get("_progress", {})
         sequences = truncate(sequences, cap, truncation)
-        monitor = self._monitor(spec, None, len(sequences.ids))
+        monitor = self._monitor(spec, None, len(sequences.ids), len(sequences.offsets) - 1)
         monitor.epochs, slots = 1, {}
         if head == "none":
             monitor.weights = weights
@@ -315,13 +316,13 @@ class BaseRNNText(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transfo
             vocabulary=vocabulary,
         )
 
-    def _monitor(self, spec: Spec, validation: Any, n_tokens: int) -> Monitor:
+    def _monitor(self, spec: Spec, validation: Any, n_tokens: int, n_texts: int) -> Monitor:
         return Monitor(
             spec,
             validation,
             patience=self.n_iter_no_change,
             tol=self.tol,
-            epochs=self._epochs(n_tokens, spec.n_ids),
+            epochs=self._epochs(n_tokens, n_texts),
             n_tokens=n_tokens,
             learning_rate=self.learning_rate,
             verbose=int(self.verbose),
@@ -380,9 +381,9 @@ class BaseRNNText(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transfo
             n_heads=self.n_heads,
         )
 
-    def _epochs(self, n_tokens: int, n_ids: int) -> int:
+    def _epochs(self, n_tokens: int, n_texts: int) -> int:
         if self.epochs == "auto":
-            return min(max(MOST_READ // n_tokens, 4), 15 if n_ids <= ALPHABET else 10)
+            return min(max(MOST_READ // n_tokens, 4), 15 if n_tokens <= SHORT * n_texts else 10)
         return self.epochs
 
     def _batch_size(self, n_samples: int) -> int:

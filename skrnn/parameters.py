@@ -117,7 +117,7 @@ Step size of the optimizer; with schedule="one_cycle" the highest.""",
 How the learning rate changes: it rises over the first 15 % of all steps and falls to zero by the last (Smith
 & Topin 2019), or stays the same. `partial_fit` keeps it the same.""",
     "epochs": """int or "auto"
-The most passes over the training texts. "auto" is 10, or 15 with an alphabet of at most 256 characters, and
+The most passes over the training texts. "auto" is 10, or 15 of texts of 12 tokens or less on average, and
 fewer, but at least 4, from a million tokens on.""",
     "batch_size": """int or "auto"
 Texts of a training batch; a batch of very long texts is smaller. "auto" is 64, or less where that leaves

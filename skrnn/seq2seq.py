@@ -310,7 +310,7 @@ class RNNTextSeq2Seq(BaseRNNText):
             )
         sources = truncate(sources, cap, self.truncation)
         targets = truncate(targets, target_cap, "end")
-        monitor = self._monitor(spec, validation, len(sources.ids) + len(targets.ids))
+        monitor = self._monitor(spec, validation, len(sources.ids) + len(targets.ids), len(train.texts))
         schedule = self._schedule(rng, monitor, len(train.texts))
         training = keras_half("translation", wanted_by="RNNTextSeq2Seq.fit")
 

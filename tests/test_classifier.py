@@ -261,11 +261,13 @@ def test_few_texts_come_in_small_batches(n, size):
     assert RNNTextClassifier(batch_size=7)._batch_size(n) == 7
 
 
-@pytest.mark.parametrize(("n_tokens", "epochs"), [(1, 10), (10**6, 10), (2_500_000, 6), (10**9, 4)])
-def test_many_tokens_are_read_less_often(n_tokens, epochs):
-    assert RNNTextClassifier()._epochs(n_tokens, 257) == epochs
-    assert RNNTextClassifier()._epochs(n_tokens, 256) == (15 if epochs == 10 else epochs)
-    assert RNNTextClassifier(epochs=3)._epochs(n_tokens, 1000) == 3
+@pytest.mark.parametrize(
+    ("n_tokens", "n_texts", "epochs"),
+    [(13, 1, 10), (12, 1, 15), (10**6, 50_000, 10), (10**6, 10**5, 15), (2_500_000, 10**6, 6), (10**9, 9, 4)],
+)
+def test_short_texts_are_read_more_often_and_many_tokens_less(n_tokens, n_texts, epochs):
+    assert RNNTextClassifier()._epochs(n_tokens, n_texts) == epochs
+    assert RNNTextClassifier(epochs=3)._epochs(n_tokens, n_texts) == 3
 
 
 @pytest.mark.parametrize(("n_ids", "dropout"), [(256, 0.25), (257, 0.5)])
