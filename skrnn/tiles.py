@@ -17,9 +17,18 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+
+
+def _vectors() -> int:
+    """Return how many vectors a row of a tile has: registers of AVX-512 hold four, others one, in parts."""
+    try:
+        return 4 if get_host_cpu_features().get("avx512f") else 1
+    except RuntimeError:  # not known of this machine
+        return 1
+
+
 ROWS, LANES = 4, 16
-# columns of a tile: with the registers of AVX-512 four vectors, with others one, which they hold in parts
-COLUMNS = LANES * (4 if get_host_cpu_features().get("avx512f") else 1)
+COLUMNS = LANES * _vectors()
 
 
 def panels(kernel: np.ndarray) -> np.ndarray:
@@ -33,6 +42,13 @@ def panels(kernel: np.ndarray) -> np.ndarray:
     Returns
     -------
     panels : ndarray of float32 of shape (n_panels, d, COLUMNS)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrnn.tiles import panels
+    >>> panels(np.ones((2, 3), np.float32)).shape[:2]
+    (1, 2)
     """
     depth, n = kernel.shape
     wide = np.zeros((depth, -(-n // COLUMNS) * COLUMNS), np.float32)
