@@ -41,7 +41,8 @@ SEEDED = """
 import hashlib, sys
 from bench_promises import texts
 from skrnn import RNNTextClassifier
-classifier = RNNTextClassifier(rnn_units=8, embedding_dim=8, epochs=2, random_state=7, n_jobs=int(sys.argv[1]))
+classifier = RNNTextClassifier(rnn_units=8, embedding_dim=8, epochs=2, random_state=7)
+classifier.set_params(n_jobs=int(sys.argv[1]))
 classifier.fit(texts(300), ["a", "b", "c"] * 100)
 arrays = [array for _, array in sorted(classifier._weights.items())]
 arrays.append(classifier.predict_proba(texts(50, 1)))

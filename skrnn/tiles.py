@@ -18,7 +18,6 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 
-
 def _vectors() -> int:
     """Return how many vectors a row of a tile has: registers of AVX-512 hold four, others one, in parts."""
     try:
