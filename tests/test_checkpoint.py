@@ -156,8 +156,8 @@ def test_20_fits_killed_at_any_moment_end_the_same(tmp_path):
     code = (
         "import pickle, sys, pathlib, skrnn\n"
         f"texts, labels = {TEXTS * 20!r}, {LABELS * 20!r}\n"
-        "fitted = skrnn.RNNTextClassifier(layer='gru', rnn_units=8, embedding_dim=8, epochs=100,\n"
-        "    random_state=0, early_stopping=True, n_iter_no_change=100,\n"
+        "fitted = skrnn.RNNTextClassifier(layer='gru', rnn_units=8, embedding_dim=8, epochs=60,\n"
+        "    random_state=0, early_stopping=True, n_iter_no_change=60,\n"
         "    checkpoint=CHECKPOINT)\n"
         "fitted.fit(texts, labels)\n"
         f"pathlib.Path({str(result)!r}).write_bytes(pickle.dumps([fitted._weights, fitted.history_]))\n"
@@ -173,7 +173,7 @@ def test_20_fits_killed_at_any_moment_end_the_same(tmp_path):
     for _ in range(20):
         result.unlink()
         process = start(str(path))
-        time.sleep(rng.uniform(0.3, 1) * seconds)
+        time.sleep(rng.uniform(0.2, 0.8) * seconds)
         process.send_signal(signal.SIGKILL)
         process.wait()
         resumed += path.exists()
