@@ -16,9 +16,10 @@ that read unlabelled reviews first. ``random`` is LR over an untrained encoder (
 Measured on 2 cores shared with other work (load 3 to 6), one seed:
 
 ``language_model --epochs 3``: perplexity 165.5 in 14.5 s on a machine about twice as fast; with
-``--set tied_embeddings=False`` 402.1. The plain Keras LSTM had 206.6 in 428 s on the older machine, where ours
-took 166 s before embeddings were tied (186.0); on the new one it had not ended after nine minutes beside other
-work. (Ours starts from vectors counted in the training texts, the default; that of Keras from random ones.)
+``--set tied_embeddings=False`` 402.1. The plain Keras LSTM had 206.6 in 428 s on the older machine, where
+ours took 166 s before embeddings were tied (186.0); on the new one it had not ended after nine minutes beside
+other work. (Ours starts from vectors counted in the training texts, the default; that of Keras from random
+ones.)
 
 ``random``: trec 0.816 (6 s to fit and encode the training texts), sst2 0.741 (10 s).
 
