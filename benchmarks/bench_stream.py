@@ -13,9 +13,11 @@ Measured on 2 cores shared with other work (load 3 to 6):
 ``chunks --n 20``: the first chunk 7.5 s, the import of TensorFlow included, later ones 0.6 to 0.8 s; 796 MB
 after the second, 806 MB after the twentieth, 0.6 MB a chunk.
 
-``length``, gradients through all steps: 400 tokens (256 texts, batches of 32) 236 MB, 98 s a million tokens;
-2,000 tokens (128 texts, in batches of 16, since a batch has at most 32,768 ids) 447 MB, 101 s. In batches of
-at most 16,384 ids, so of 8, 2,000 tokens took 275 MB but 186 s.
+``length --rows 5120``, gradients through all steps, a quiet machine of two cores: 400 tokens (batches of 64)
+534 MB, 11.0 s a million tokens; 2,000 tokens (batches of 12, since a batch has at most 25,600 ids) 737 MB,
+11.4 s. So five times the length takes 1.4 times the memory, some of it the ids of five times the tokens, and
+as long a token. With ``--rows 512``, whose batches are of 8 texts either way: 103 and 353 MB, 19.6 and
+12.5 s.
 """
 
 import argparse

@@ -125,19 +125,25 @@ def _collect(h, start, n, sequence, total, peak):  # type: ignore[no-untyped-def
 # it has no rows; recurrent is cut into panels
 
 
+@njit(**_OPTIONS)
+def _begin(first, recurrent):  # type: ignore[no-untyped-def]
+    """Return the states to begin with and where their products with the kernel go, with room for tiles."""
+    h = room(len(first), first.shape[1])
+    h[: len(first)] = first
+    return h, room(len(first), recurrent.shape[0] * recurrent.shape[2])
+
+
 def _simple_rnn(  # type: ignore[no-untyped-def]
     table, ids, starts, recurrent, bias, half, out_at, new_at, reverse, first, c, sequence, saved, total, peak
 ):
     n_steps, u = len(starts) - 1, first.shape[1]
-    h = room(len(first), u)
-    h[: len(first)] = first
-    gates = room(len(first), recurrent.shape[0] * recurrent.shape[2])
+    h, products = _begin(first, recurrent)
     for k in range(n_steps):
         t = n_steps - 1 - k if reverse else k
         start, n = starts[t], starts[t + 1] - starts[t]
-        product(h, n, recurrent, gates)
+        product(h, n, recurrent, products)
         for i in range(n):
-            h[i] = gates[i, :u]
+            h[i] = products[i, :u]
             _tanh_row(table[ids[start + i]], h[i])
         _collect(h, start, n, sequence, total, peak)
     first[:] = h[: len(first)]
@@ -147,15 +153,13 @@ def _gru(  # type: ignore[no-untyped-def]
     table, ids, starts, recurrent, bias, half, out_at, new_at, reverse, first, c, sequence, saved, total, peak
 ):
     n_steps, u = len(starts) - 1, first.shape[1]
-    h = room(len(first), u)
-    h[: len(first)] = first
-    room_of_gates = room(len(first), recurrent.shape[0] * recurrent.shape[2])
+    h, products = _begin(first, recurrent)
     for k in range(n_steps):
         t = n_steps - 1 - k if reverse else k
         start, n = starts[t], starts[t + 1] - starts[t]
-        product(h, n, recurrent, room_of_gates)
+        product(h, n, recurrent, products)
         for i in range(n):
-            gates = room_of_gates[i, : 3 * u]
+            gates = products[i, : 3 * u]
             for j in range(u):
                 gates[2 * u + j] += bias[j]
             if len(saved):
@@ -171,15 +175,13 @@ def _lstm(  # type: ignore[no-untyped-def]
     table, ids, starts, recurrent, bias, half, out_at, new_at, reverse, first, c, sequence, saved, total, peak
 ):
     n_steps, u = len(starts) - 1, first.shape[1]
-    h = room(len(first), u)
-    h[: len(first)] = first
-    room_of_gates = room(len(first), recurrent.shape[0] * recurrent.shape[2])
+    h, products = _begin(first, recurrent)
     for k in range(n_steps):
         t = n_steps - 1 - k if reverse else k
         start, n = starts[t], starts[t + 1] - starts[t]
-        product(h, n, recurrent, room_of_gates)
+        product(h, n, recurrent, products)
         for i in range(n):
-            gates = room_of_gates[i, : 4 * u]
+            gates = products[i, : 4 * u]
             if len(saved):
                 saved[start + i, 4 * u :] = c[i]
             _lstm_row(table[ids[start + i]], gates, half, out_at, new_at, h[i], c[i])

@@ -24,10 +24,7 @@ from skrnn.spec import TOKEN_HEADS, Spec, Weights
 from skrnn.tokens import BOUNDARY, Sequences
 
 MAX_TOKENS = 65536  # of a batch
-MAX_ROWS = {
-    False: 256,
-    True: 64,
-}  # of a batch, and of one of compiled loops: few, so a core's cache holds their gates
+MAX_ROWS = {False: 256, True: 64}  # of a batch; True: compiled loops, whose gates are to stay in the cache
 MANY = 2**18  # tokens: so many are read by compiled loops
 Step = Callable[[np.ndarray, list[np.ndarray]], tuple[np.ndarray, list[np.ndarray]]]
 

@@ -217,7 +217,8 @@ def _forward(
     *first: Any,
 ) -> list[np.ndarray]:
     """Return what the gradient needs and the states (b, t, u) of padded rows, zero where they have ended."""
-    from skrnn.tiles import panels  # Numba may be missing
+    from skrnn.compiled import loop  # Numba may be missing
+    from skrnn.tiles import panels
 
     (b, t, width), u = x.shape, len(recurrent)
     n_ids = int(counts.sum())
@@ -228,7 +229,7 @@ def _forward(
 
     def run(part: Part) -> None:
         ends = [state[part.rows] for state in first]
-        _compiled(kind)(
+        loop(kind)(
             x.reshape(b * t, width), part.places, part.starts, kernel, inner, np.float32(0.5), 3 * u, 2 * u,
             reverse, ends[0], ends[-1], sequence[part.own], saved[part.own], nothing, nothing,
         )  # fmt: skip
@@ -245,6 +246,7 @@ def _backward(
     sequence: np.ndarray, saved: np.ndarray, d_states: np.ndarray, *d_last: np.ndarray,
 ) -> list[np.ndarray]:  # fmt: skip
     """Return the gradients of x, the recurrent kernel, the bias inside a gate, and the first states."""
+    from skrnn.compiled import loop
     from skrnn.tiles import panels
 
     (b, t, u), width = d_states.shape, recurrent.shape[1]
@@ -257,7 +259,7 @@ def _backward(
         dx = np.empty((len(part.places), width), np.float32)
         d_rec = np.empty_like(dx) if kind == "gru" else dx
         before = np.empty((len(dx), u), np.float32)
-        _compiled(f"backward_{kind}")(
+        loop(f"backward_{kind}")(
             part.starts, kernel, reverse, first[part.rows], sequence[part.own], saved[part.own],
             d_states[part.places], starts[0], starts[-1], dx, d_rec, before,
         )  # fmt: skip
@@ -301,9 +303,3 @@ def _in_threads(run: Callable[[Part], Any], counts: np.ndarray, width: int) -> l
 @cache
 def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(MAX_PARTS, "skrnn")
-
-
-def _compiled(name: str) -> Any:
-    from skrnn.compiled import loop  # Numba may be missing
-
-    return loop(name)

@@ -53,6 +53,15 @@ def test_vectors_equal_those_of_keras(layer, bidirectional, n_layers, pooling):
     np.testing.assert_allclose(Forward(spec, weights).encode(sequences), expected, rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("layer", N_GATES)
+def test_input_shares_looked_up_step_by_step_are_the_same(layer, monkeypatch):
+    spec = spec_of(layer=layer, bidirectional=True, pooling="concat")
+    weights, sequences = weights_of(spec), ragged()
+    expected = Forward(spec, weights).encode(sequences)
+    monkeypatch.setattr("skrnn.cells.FEW", 0)
+    np.testing.assert_array_equal(Forward(spec, weights).encode(sequences), expected)
+
+
 @pytest.mark.parametrize("pooling", POOLINGS)
 @pytest.mark.parametrize("layer", N_GATES)
 def test_compiled_loops_equal_numpy(layer, pooling, monkeypatch):
