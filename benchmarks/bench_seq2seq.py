@@ -49,7 +49,7 @@ import pandas as pd
 from sacrebleu.metrics import BLEU
 
 from skrnn import RNNTextSeq2Seq
-from skrnn.batches import pad
+from skrnn.train.batches import pad
 
 
 def rouge_1(written, goals):

@@ -31,8 +31,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skrnn import RNNTextClassifier, WordVectors, train_vectors
-from skrnn.tokens import Tokens
-from skrnn.vectors import look_up
+from skrnn.text.tokens import Tokens
+from skrnn.text.vectors import look_up
 
 READ = """
 import resource, sys, time

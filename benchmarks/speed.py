@@ -25,7 +25,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from skrnn import RNNTextClassifier, RNNTextEncoder, save
-from skrnn.tokens import Tokens
+from skrnn.text.tokens import Tokens
 
 CAP, UNITS, ROWS = 400, 128, 2000
 PATTERN = r"(?u)\w+|[^\w\s]"
@@ -179,7 +179,7 @@ def torch_epoch(texts, y, layer, batch_size):
     """Return the seconds a row of one epoch in PyTorch: sorted by length, packed, Adam."""
     import torch
 
-    from skrnn.batches import truncate
+    from skrnn.train.batches import truncate
 
     tokens, ids = Tokens.fit(texts)
     ids = truncate(ids, CAP, "end")

@@ -6,12 +6,12 @@ a ``spec``, trained by ``network`` and ``training`` (Keras) and computed by ``fo
 """
 
 from skrnn.classifier import RNNTextClassifier
-from skrnn.cooccurrence import train_vectors
 from skrnn.encoder import RNNTextEncoder
 from skrnn.regressor import RNNTextRegressor
-from skrnn.saving import load, save
 from skrnn.seq2seq import RNNTextSeq2Seq
-from skrnn.vectors import WordVectors
+from skrnn.storage.estimators import load, save
+from skrnn.text.cooccurrence import train_vectors
+from skrnn.text.vectors import WordVectors
 
 __all__ = [
     "RNNTextClassifier",

@@ -21,14 +21,8 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_feature_names, check_is_fitted
 
-from skrnn.backend import keras_half
-from skrnn.batches import lengths, pad, truncate
-from skrnn.callbacks import CallbackSupportMixin, tasks, with_callbacks
-from skrnn.checkpoint import Checkpoint
-from skrnn.cooccurrence import cooccurrence_vectors
-from skrnn.forward import Forward
-from skrnn.monitor import Monitor, Validation, is_heard
 from skrnn.parameters import document
+from skrnn.serve.forward import Forward
 from skrnn.spec import (
     ACTIVATIONS,
     LAYERS,
@@ -40,9 +34,15 @@ from skrnn.spec import (
     Weights,
     initial_weights,
 )
-from skrnn.texts import check_texts
-from skrnn.tokens import N_SPECIAL, Sequences, Tokens
-from skrnn.vectors import look_up
+from skrnn.text.columns import check_texts
+from skrnn.text.cooccurrence import cooccurrence_vectors
+from skrnn.text.tokens import N_SPECIAL, Sequences, Tokens
+from skrnn.text.vectors import look_up
+from skrnn.train.batches import lengths, pad, truncate
+from skrnn.train.checkpoint import Checkpoint
+from skrnn.train.door import keras_half
+from skrnn.train.monitor import Monitor, Validation, is_heard
+from skrnn.train.tasks import CallbackSupportMixin, tasks, with_callbacks
 
 BLOCK = 8192  # texts tokenised and encoded at a time: bounds the memory of transform
 LONGEST = 400  # tokens: the cap of sequence_length=None
@@ -169,7 +169,7 @@ class BaseRNNText(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transfo
             monitor.weights = weights
             return fitted()
         schedule = self._schedule(rng, monitor, len(train.texts))
-        training = keras_half("training", wanted_by=f"{type(self).__name__}.fit")
+        training = keras_half("fit", wanted_by=f"{type(self).__name__}.fit")
         with tasks(monitor, self, data, fitted) as after_epoch:
             training.train(
                 spec,
@@ -592,7 +592,7 @@ class BaseRNNText(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transfo
     def model_(self) -> Any:
         """The network as a compiled keras.Model, built from the fitted weights at each access."""
         check_is_fitted(self)
-        training = keras_half("training", wanted_by=f"{type(self).__name__}.model_")
+        training = keras_half("fit", wanted_by=f"{type(self).__name__}.model_")
         return training.model(
             self._spec, self._weights, self.sequence_length_, self.optimizer, self.learning_rate
         )

@@ -12,7 +12,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import type_of_target
 
 from skrnn.base import BaseRNNText, Labelled, check_weights, generator
-from skrnn.heads import log_softmax, sigmoid
+from skrnn.serve.heads import log_softmax, sigmoid
 from skrnn.targets import Targets, labels, of_classes
 
 

@@ -14,11 +14,11 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from skrnn.base import BaseRNNText, Labelled, check_weights, generator, n_threads
-from skrnn.batches import join_rows
-from skrnn.search import Rules, beam, greedy, sample
+from skrnn.serve.search import Rules, beam, greedy, sample
 from skrnn.spec import Head
 from skrnn.targets import Targets, check_given, labels, numbers
-from skrnn.tokens import BOUNDARY, PAD, UNKNOWN
+from skrnn.text.tokens import BOUNDARY, PAD, UNKNOWN
+from skrnn.train.batches import join_rows
 
 LABELS = ("binary", "multiclass", "multilabel-indicator")  # kinds of targets that are not numbers
 ROWS_DECODED = 256  # vectors decoded at a time

@@ -13,15 +13,15 @@ from sklearn.base import _fit_context
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from skrnn.backend import keras_half
 from skrnn.base import LONGEST, BaseRNNText, Labelled, check_weights, fitted_attributes, generator, n_threads
-from skrnn.batches import lengths, take_rows, truncate
-from skrnn.callbacks import tasks, with_callbacks
-from skrnn.decoder import Decoder, PairValidation
-from skrnn.search import Found, Rules, beam, greedy
+from skrnn.serve.decoder import Decoder, PairValidation
+from skrnn.serve.search import Found, Rules, beam, greedy
 from skrnn.spec import ATTENTIONS, Attention, Head, Spec, Weights
-from skrnn.texts import check_texts
-from skrnn.tokens import BOUNDARY, PAD, UNKNOWN, Sequences, Tokens
+from skrnn.text.columns import check_texts
+from skrnn.text.tokens import BOUNDARY, PAD, UNKNOWN, Sequences, Tokens
+from skrnn.train.batches import lengths, take_rows, truncate
+from skrnn.train.door import keras_half
+from skrnn.train.tasks import tasks, with_callbacks
 
 MAX_TOKENS = 2**14  # ids of a padded training batch, both sides
 
@@ -312,7 +312,7 @@ class RNNTextSeq2Seq(BaseRNNText):
         targets = truncate(targets, target_cap, "end")
         monitor = self._monitor(spec, validation, len(sources.ids) + len(targets.ids), len(train.texts))
         schedule = self._schedule(rng, monitor, len(train.texts))
-        training = keras_half("translation", wanted_by="RNNTextSeq2Seq.fit")
+        training = keras_half("seq2seq", wanted_by="RNNTextSeq2Seq.fit")
 
         def fitted() -> dict[str, Any]:
             return reading | fitted_attributes(tokens, spec, cap, self.truncation, monitor)
@@ -520,7 +520,7 @@ class RNNTextSeq2Seq(BaseRNNText):
     def model_(self) -> Any:
         """The network as a compiled keras.Model, built from the fitted weights at each access."""
         check_is_fitted(self)
-        training = keras_half("translation", wanted_by="RNNTextSeq2Seq.model_")
+        training = keras_half("seq2seq", wanted_by="RNNTextSeq2Seq.model_")
         return training.model(self._spec, self._weights, self.optimizer, self.learning_rate)
 
     # -- writing -------------------------------------------------------------------------------

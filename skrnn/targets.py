@@ -11,7 +11,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
 from skrnn.spec import Head
-from skrnn.texts import is_missing
+from skrnn.text.columns import is_missing
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import log_loss
 
 from skrnn import RNNTextClassifier, RNNTextEncoder
-from skrnn.batches import pad
+from skrnn.train.batches import pad
 
 TEXTS = ["good film", "bad film", "very good film indeed", "very bad", "good one", "so bad"] * 4
 LABELS = ["yes", "no"] * 12

@@ -392,7 +392,7 @@ def test_the_state_is_plain(fitted):
     for name, value in fitted.__getstate__().items():
         kind = type(value).__module__
         assert isinstance(value, plain) or kind.startswith("skrnn."), (name, type(value))
-        assert kind != "skrnn.forward", f"{name} is made of the weights, and need not be kept"
+        assert kind != "skrnn.serve.forward", f"{name} is made of the weights, and need not be kept"
 
 
 # -- outputs ------------------------------------------------------------------------------------

@@ -105,12 +105,12 @@ def test_a_reasonable_estimator_gets_as_far_as_training():
 
 @pytest.mark.parametrize("module", ["keras", "tensorflow"])
 def test_a_missing_backend_is_named_with_what_to_install(module, monkeypatch):
-    from skrnn.backend import keras_half
+    from skrnn.train.door import keras_half
 
     def missing(name):
         raise ModuleNotFoundError(f"No module named {module!r}", name=module)
 
-    monkeypatch.setattr("skrnn.backend.import_module", missing)
+    monkeypatch.setattr("skrnn.train.door.import_module", missing)
     monkeypatch.setattr("skrnn.base.keras_half", keras_half)
     with pytest.raises(
         ImportError, match=rf"RNNTextClassifier\.fit needs Keras .* {module} .*skrnn\[tensorflow\]"

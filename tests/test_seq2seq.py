@@ -12,13 +12,13 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 
 from skrnn import RNNTextEncoder, RNNTextSeq2Seq
-from skrnn.batches import pad, with_boundary
-from skrnn.decoder import Decoder
-from skrnn.network import IdsHead
-from skrnn.search import Rules, beam, greedy
+from skrnn.serve.decoder import Decoder
+from skrnn.serve.search import Rules, beam, greedy
 from skrnn.spec import LAYERS, Spec, initial_weights, weight_shapes
-from skrnn.tokens import BOUNDARY, PAD, Sequences
-from skrnn.translation import Attention, Pairs, SmoothedCrossentropy, network, train, variables
+from skrnn.text.tokens import BOUNDARY, PAD, Sequences
+from skrnn.train.batches import pad, with_boundary
+from skrnn.train.network import IdsHead
+from skrnn.train.seq2seq import Attention, Pairs, SmoothedCrossentropy, network, train, variables
 
 TINY = {
     "rnn_units": 3,

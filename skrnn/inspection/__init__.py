@@ -1,0 +1,17 @@
+"""Displays of fitted estimators, and the importance of single tokens."""
+
+from skrnn.inspection.displays import (
+    AttentionDisplay,
+    EncodingDisplay,
+    TokenImportanceDisplay,
+    TrainingCurveDisplay,
+)
+from skrnn.inspection.occlusion import occlude
+
+__all__ = [
+    "AttentionDisplay",
+    "EncodingDisplay",
+    "TokenImportanceDisplay",
+    "TrainingCurveDisplay",
+    "occlude",
+]

@@ -1,0 +1,305 @@
+"""What of training is tuned for TensorFlow: the loop of the recurrent layers, Adam, and how batches are read.
+
+TensorFlow runs a loop over steps as many small operations, which is most of the time of a training on short
+texts, and Keras' Adam passes over the weights eight times. Where Numba is installed and the layer is of the
+usual kind, the loop and its gradient are those of :mod:`skrnn.kernels.loops`; the product of all inputs with the
+kernel stays one operation of TensorFlow. Elsewhere Keras does it all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
+from importlib.util import find_spec
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+from keras import ops
+
+from skrnn.spec import Spec
+
+_LAYERS = {
+    "simple_rnn": keras.layers.SimpleRNN,
+    "gru": keras.layers.GRU,
+    "lstm": keras.layers.LSTM,
+}
+MANY_ROWS = 2**16  # of an embedding: where it has more, a step moves those rows alone that its batch has read
+MIN_ROWS, MAX_PARTS = 16, 4  # of a batch: the fewest rows of a part that a thread may take, the most parts
+_SAVED = {"simple_rnn": 0, "gru": 4, "lstm": 5}  # numbers a unit and step that the gradient needs, beside h
+
+
+def recurrent_layer(spec: Spec, *, training: bool) -> type[keras.layers.Layer]:
+    """Return the class of a recurrent layer: Keras' own, or in training one with a compiled loop.
+
+    Parameters
+    ----------
+    spec : Spec
+        The network.
+    training : bool
+        Whether it is to be trained.
+    """
+    usual = spec.rnn_activation == "tanh" and not spec.recurrent_dropout
+    if not (training and usual and find_spec("numba") and _on_cpu()):
+        return _LAYERS[spec.cell]
+    return _compiled_layer(spec.cell)
+
+
+EMBEDDING_RATE = 0.3  # of the learning rate, for embeddings that labels are learned with
+
+
+def optimizer(
+    name: str, learning_rate: float, *, training: bool, embedding_rate: float = 1.0
+) -> keras.optimizers.Optimizer:
+    """Return an optimizer that clips gradients to a global norm of 1.
+
+    Parameters
+    ----------
+    name : str
+        Of a Keras optimizer.
+    learning_rate : float
+        Its step size.
+    training : bool
+        Whether it is to train: Adam is then one operation a weight, of the same arithmetic; but of an
+        embedding of 65,536 rows or more it moves those rows alone that a batch has read.
+    embedding_rate : float, default=1.0
+        What the learning rate of the embedding is multiplied by: it has few examples a row, and starts from
+        vectors that know more of a word than they say.
+    """
+    kind = type(keras.optimizers.get(name))
+    if training and kind is keras.optimizers.Adam and _on_cpu():
+        kind = _fused_adam()
+    if embedding_rate != 1.0:
+        kind = _slower_embedding(kind, embedding_rate)
+    return kind(learning_rate=learning_rate, global_clipnorm=1.0)
+
+
+def _slower_embedding(
+    kind: type[keras.optimizers.Optimizer], rate: float
+) -> type[keras.optimizers.Optimizer]:
+    def update_step(self: Any, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        path = self._trainable_variables[self._get_variable_index(variable)].path
+        share = rate if path.startswith("embedding/") else 1.0
+        kind.update_step(self, gradient, variable, learning_rate * share)
+
+    return type(kind.__name__, (kind,), {"update_step": update_step})
+
+
+@cache
+def _fused_adam() -> type[keras.optimizers.Adam]:
+    import tensorflow as tf
+
+    def clip_gradients(self: Any, gradients: list) -> list:
+        """Return what Keras' method does; the gradient of many rows is left as that of some, each once."""
+        for i, (gradient, variable) in enumerate(zip(gradients, self._trainable_variables, strict=True)):
+            if isinstance(gradient, tf.IndexedSlices) and variable.shape[0] >= MANY_ROWS:
+                rows, places = tf.unique(gradient.indices)
+                values = tf.math.unsorted_segment_sum(gradient.values, places, tf.size(rows))
+                gradients[i] = tf.IndexedSlices(values, rows, gradient.dense_shape)
+            elif gradient is not None:
+                gradients[i] = tf.convert_to_tensor(gradient)
+        return tf.clip_by_global_norm(gradients, self.global_clipnorm)[0]
+
+    def update_step(self: Any, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        index = self._get_variable_index(variable)
+        step = tf.cast(tf.convert_to_tensor(self.iterations) + 1, tf.float32)
+        slots = self._momentums[index], self._velocities[index]
+        var, m, v = ((x if isinstance(x, tf.Variable) else x.value).handle for x in (variable, *slots))
+        beta1_power, beta2_power = self.beta_1**step, self.beta_2**step
+        if not isinstance(gradient, tf.IndexedSlices):
+            tf.raw_ops.ResourceApplyAdam(
+                var=var, m=m, v=v, grad=tf.convert_to_tensor(gradient),
+                lr=tf.convert_to_tensor(learning_rate), beta1=self.beta_1, beta2=self.beta_2,
+                epsilon=self.epsilon, beta1_power=beta1_power, beta2_power=beta2_power,
+            )  # fmt: skip
+            return
+        rows, values = gradient.indices, gradient.values
+
+        def moved(slot: Any, value: Any, beta: float) -> Any:
+            """Return the rows of a moment after a step towards a value, and keep them."""
+            new = tf.raw_ops.ResourceGather(resource=slot, indices=rows, dtype=value.dtype)
+            new += (value - new) * (1 - beta)
+            tf.raw_ops.ResourceScatterUpdate(resource=slot, indices=rows, updates=new)
+            return new
+
+        first, second = moved(m, values, self.beta_1), moved(v, values * values, self.beta_2)
+        rate = learning_rate * tf.sqrt(1 - beta2_power) / (1 - beta1_power)
+        change = rate * first / (tf.sqrt(second) + self.epsilon)
+        tf.raw_ops.ResourceScatterSub(resource=var, indices=rows, updates=change)
+
+    own = {"update_step": update_step, "_clip_gradients": clip_gradients}
+    return type("Adam", (keras.optimizers.Adam,), own)
+
+
+def dataset(batches: keras.utils.PyDataset) -> Any:
+    """Return batches as a dataset of TensorFlow, or as they are for another backend.
+
+    That which Keras makes of them is tuned by a thread that sleeps for up to a minute, and that is often
+    waited for where an epoch ends.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return batches
+    import tensorflow as tf
+
+    data = tf.data.Dataset.from_generator(
+        lambda: map(batches.__getitem__, range(len(batches))),
+        output_signature=tf.nest.map_structure(lambda a: tf.TensorSpec([None] * a.ndim, a.dtype), batches[0]),
+    )
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return data.apply(tf.data.experimental.assert_cardinality(len(batches))).prefetch(2).with_options(options)
+
+
+def _on_cpu() -> bool:
+    if keras.backend.backend() != "tensorflow" or keras.distribution.distribution():
+        return False
+    import tensorflow as tf
+
+    return not tf.config.list_logical_devices("GPU")  # cuDNN has a loop of its own
+
+
+def _compiled_layer(kind: str) -> type[keras.layers.Layer]:
+    def inner_loop(self: Any, sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> tuple:
+        """Return what Keras' method does: the last state, all in the order of reading, the last states."""
+        cell, u = self.cell, self.units
+        recurrent, bias = cell.recurrent_kernel + 0.0, cell.bias + 0.0  # custom_gradient wants no variables
+        inner = bias[:1]  # of no effect on these cells
+        if kind == "gru":  # the recurrent bias of z and r adds up; that of h is inside the gate
+            inner = bias[1, 2 * u :]
+            bias = bias[0] + ops.concatenate([bias[1, : 2 * u], ops.zeros(u)])
+        x = ops.matmul(sequences, cell.kernel) + bias  # (b, t, g u)
+        counts = ops.sum(ops.cast(mask[0] if isinstance(mask, (list, tuple)) else mask, "int64"), axis=1)
+        first = initial_state if isinstance(initial_state, (list, tuple)) else [initial_state]
+        states, *last = _loop(kind, self.go_backwards, x, recurrent, inner, counts, *first)
+        states = ops.reshape(states, (-1, sequences.shape[1] or ops.shape(sequences)[1], u))
+        last = [ops.reshape(state, (-1, u)) for state in last]
+        return last[0], ops.flip(states, axis=1) if self.go_backwards else states, last
+
+    base = _LAYERS[kind]
+    return type(base.__name__, (base,), {"inner_loop": inner_loop})
+
+
+def _loop(kind: str, reverse: bool, *inputs: Any) -> Any:
+    """Return the states (b, t, u) and the last ones, (b, u) each, with their gradient."""
+    import tensorflow as tf
+
+    @tf.custom_gradient
+    def run(x: Any, recurrent: Any, inner: Any, counts: Any, *first: Any) -> Any:
+        n = len(first)
+        out = tf.numpy_function(
+            partial(_forward, kind, reverse), [x, recurrent, inner, counts, *first], [tf.float32] * (3 + n)
+        )
+        sequence, saved, states, *last = out
+
+        def gradient(d_states: Any, *d_last: Any) -> Any:
+            arguments = [recurrent, counts, *first[:1], sequence, saved, d_states, *d_last]
+            dx, d_recurrent, d_inner, *d_first = tf.numpy_function(
+                partial(_backward, kind, reverse), arguments, [tf.float32] * (3 + n)
+            )
+            given = (x, recurrent, inner, *first)
+            for array, like in zip((dx, d_recurrent, d_inner, *d_first), given, strict=True):
+                array.set_shape(like.shape)
+            return dx, d_recurrent, d_inner, None, *d_first
+
+        return (states, *last), gradient
+
+    return run(*inputs)
+
+
+def _forward(
+    kind: str,
+    reverse: bool,
+    x: np.ndarray,
+    recurrent: np.ndarray,
+    inner: np.ndarray,
+    counts: np.ndarray,
+    *first: Any,
+) -> list[np.ndarray]:
+    """Return what the gradient needs and the states (b, t, u) of padded rows, zero where they have ended."""
+    from skrnn.kernels.loops import loop  # Numba may be missing
+    from skrnn.kernels.products import panels
+
+    (b, t, width), u = x.shape, len(recurrent)
+    n_ids = int(counts.sum())
+    sequence = np.empty((n_ids, u), np.float32)
+    saved = np.empty((n_ids, _SAVED[kind] * u), np.float32)
+    states, last = np.zeros((b * t, u), np.float32), [np.empty_like(state) for state in first]
+    kernel, nothing = panels(recurrent), np.empty((0, u), np.float32)
+
+    def run(part: Part) -> None:
+        ends = [state[part.rows] for state in first]
+        loop(kind)(
+            x.reshape(b * t, width), part.places, part.starts, kernel, inner, np.float32(0.5), 3 * u, 2 * u,
+            reverse, ends[0], ends[-1], sequence[part.own], saved[part.own], nothing, nothing,
+        )  # fmt: skip
+        states[part.places] = sequence[part.own]
+        for state, end in zip(last, ends, strict=True):
+            state[part.rows] = end
+
+    _in_threads(run, counts, t)
+    return [sequence, saved, states.reshape(b, t, u), *last]
+
+
+def _backward(
+    kind: str, reverse: bool, recurrent: np.ndarray, counts: np.ndarray, first: np.ndarray,
+    sequence: np.ndarray, saved: np.ndarray, d_states: np.ndarray, *d_last: np.ndarray,
+) -> list[np.ndarray]:  # fmt: skip
+    """Return the gradients of x, the recurrent kernel, the bias inside a gate, and the first states."""
+    from skrnn.kernels.loops import loop
+    from skrnn.kernels.products import panels
+
+    (b, t, u), width = d_states.shape, recurrent.shape[1]
+    d_states, padded = d_states.reshape(b * t, u), np.zeros((b * t, width), np.float32)
+    d_first = [np.empty_like(state) for state in d_last]
+    kernel = panels(recurrent.T)
+
+    def run(part: Part) -> tuple[np.ndarray, np.ndarray]:
+        starts = [state[part.rows] for state in d_last]
+        dx = np.empty((len(part.places), width), np.float32)
+        d_rec = np.empty_like(dx) if kind == "gru" else dx
+        before = np.empty((len(dx), u), np.float32)
+        loop(f"backward_{kind}")(
+            part.starts, kernel, reverse, first[part.rows], sequence[part.own], saved[part.own],
+            d_states[part.places], starts[0], starts[-1], dx, d_rec, before,
+        )  # fmt: skip
+        padded[part.places] = dx
+        for state, start in zip(d_first, starts, strict=True):
+            state[part.rows] = start
+        return before.T @ d_rec, d_rec[:, 2 * u :].sum(axis=0) if kind == "gru" else np.zeros(1, np.float32)
+
+    d_recurrent, d_inner = (np.sum(parts, axis=0) for parts in zip(*_in_threads(run, counts, t), strict=True))
+    return [padded.reshape(b, t, width), d_recurrent, d_inner, *d_first]
+
+
+class Part(NamedTuple):
+    """Some rows of a padded batch (b, t), packed: step by step, the longest first."""
+
+    rows: np.ndarray  # their numbers
+    places: np.ndarray  # of their ids in the batch, (n_ids,)
+    starts: np.ndarray  # where steps begin among them
+    own: slice  # of the ids of all parts, one part after the other
+
+
+def _in_threads(run: Callable[[Part], Any], counts: np.ndarray, width: int) -> list[Any]:
+    """Return what `run` returns of each part of a batch; the parts do not depend on the threads."""
+    order = np.argsort(-counts, kind="stable")
+    n_parts = min(max(len(counts) // MIN_ROWS, 1), MAX_PARTS)
+    parts: list[Part] = []
+    for k in range(n_parts):
+        rows = order[k::n_parts]
+        active = (counts[rows, None] > np.arange(width)).sum(axis=0)
+        active = active[active > 0]
+        starts = np.concatenate([[0], np.cumsum(active)])
+        step = np.repeat(np.arange(len(active)), active)
+        places = rows[np.arange(len(step)) - starts[step]] * width + step
+        begin = parts[-1].own.stop if parts else 0
+        parts.append(Part(rows, places, starts, slice(begin, begin + len(places))))
+    if n_parts == 1:
+        return [run(parts[0])]
+    return list(_threads().map(run, parts))
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(MAX_PARTS, "skrnn")
