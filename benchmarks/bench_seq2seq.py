@@ -49,7 +49,6 @@ import pandas as pd
 from sacrebleu.metrics import BLEU
 
 from skrnn import RNNTextSeq2Seq
-from skrnn.train.batches import pad
 
 
 def rouge_1(written, goals):
@@ -76,7 +75,7 @@ def load(data, task, split):
 def keras_greedy(model, texts, batch_size=64):
     """Return the ids that one call of Keras a step writes: the whole beginning is read again each time."""
     network, written = model.model_, []
-    sources = pad(model._ids(texts))
+    sources = model._ids(texts).pad()
     longest = model.target_sequence_length_
     for i in range(0, len(texts), batch_size):
         source = sources[i : i + batch_size]

@@ -41,7 +41,7 @@ def make_texts():
     """Return texts of 1 to 20 words and whether they hold "good"."""
     rng = np.random.default_rng(0)
     texts = [" ".join(rng.choice(WORDS, rng.integers(1, 20))) for _ in range(N_TEXTS)]
-    return texts, np.array(["good" in text for text in texts]), rng
+    return texts, np.array(["good" in text for text in texts])
 
 
 def cases():
@@ -99,7 +99,7 @@ def cases():
     }
 
 
-def targets(name, texts, labels, rng):
+def targets(name, texts, labels):
     """Return the targets of a case."""
     numbers = np.array([text.count("o") for text in texts])
     return {
@@ -117,12 +117,12 @@ def answers(only):
     """Return {case: {method: values}} of the package that is imported."""
     import skrnn
 
-    texts, labels, rng = make_texts()
+    texts, labels = make_texts()
     found = {}
     for name, (cls, parameters, target) in cases().items():
         if only and not any(part in name for part in only):
             continue
-        y = targets(target, texts, labels, np.random.default_rng(1))
+        y = targets(target, texts, labels)
         estimator = getattr(skrnn, cls)(**parameters, random_state=0)
         if target == "chunks":
             for start in range(0, len(texts), 80):
@@ -161,7 +161,7 @@ def in_checkout(root, only):
 
 
 def difference(a, b):
-    """Return the largest absolute difference, or the share of entries that differ where they are not numbers."""
+    """Return the largest absolute difference, or the share of texts that differ."""
     if a.shape != b.shape:
         return float("nan")
     if a.dtype.kind in "fc":

@@ -179,10 +179,8 @@ def torch_epoch(texts, y, layer, batch_size):
     """Return the seconds a row of one epoch in PyTorch: sorted by length, packed, Adam."""
     import torch
 
-    from skrnn.train.batches import truncate
-
     tokens, ids = Tokens.fit(texts)
-    ids = truncate(ids, CAP, "end")
+    ids = ids.truncate(CAP, "end")
     rows = [torch.from_numpy(row.astype(np.int64)) for row in np.split(ids.ids, ids.offsets[1:-1])]
     order = np.array(sorted(range(len(rows)), key=lambda i: len(rows[i])))
     cell = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU, "simple_rnn": torch.nn.RNN}[layer]

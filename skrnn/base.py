@@ -22,6 +22,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_feature_names, check_is_fitted
 
 from skrnn.parameters import document
+from skrnn.ragged import N_SPECIAL, Ragged
 from skrnn.serve.forward import Forward
 from skrnn.spec import (
     ACTIVATIONS,
@@ -36,9 +37,8 @@ from skrnn.spec import (
 )
 from skrnn.text.columns import check_texts
 from skrnn.text.cooccurrence import cooccurrence_vectors
-from skrnn.text.tokens import N_SPECIAL, Sequences, Tokens
+from skrnn.text.tokens import Tokens
 from skrnn.text.vectors import look_up
-from skrnn.train.batches import lengths, pad, truncate
 from skrnn.train.checkpoint import Checkpoint
 from skrnn.train.door import keras_half
 from skrnn.train.monitor import Monitor, Validation, is_heard
@@ -154,13 +154,13 @@ class BaseRNNText(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transfo
         `data` is what `fit` got (X, y, sample_weight), and `also` what else it will assign.
         """
         tokens, sequences, spec, weights = self._start(head, train.texts, rng, n_outputs)
-        cap = self.sequence_length or min(int(lengths(sequences).max()), LONGEST)
+        cap = self.sequence_length or min(int(sequences.lengths.max()), LONGEST)
         validation = None
         if held_out is not None:
-            ids = truncate(tokens.encode(held_out.texts), cap, self.truncation)
+            ids = tokens.encode(held_out.texts).truncate(cap, self.truncation)
             validation = Validation(ids, held_out.targets, held_out.weights, n_threads(self.n_jobs))
-        sequences = truncate(sequences, cap, self.truncation)
-        monitor = self._monitor(spec, validation, len(sequences.ids), len(sequences.offsets) - 1)
+        sequences = sequences.truncate(cap, self.truncation)
+        monitor = self._monitor(spec, validation, len(sequences.ids), len(sequences))
 
         def fitted() -> dict[str, Any]:
             return fitted_attributes(tokens, spec, cap, self.truncation, monitor) | also
@@ -192,8 +192,8 @@ class BaseRNNText(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transfo
             cap, truncation = self.sequence_length or LONGEST, self.truncation
         progress = {"seed": int(rng.integers(2**31)), "n_chunks": 0, "slots": {}, "optimizer": self.optimizer}
         progress |= vars(self).get("_progress", {})
-        sequences = truncate(sequences, cap, truncation)
-        monitor = self._monitor(spec, None, len(sequences.ids), len(sequences.offsets) - 1)
+        sequences = sequences.truncate(cap, truncation)
+        monitor = self._monitor(spec, None, len(sequences.ids), len(sequences))
         monitor.epochs, slots = 1, {}
         if head == "none":
             monitor.weights = weights
@@ -218,7 +218,7 @@ class BaseRNNText(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transfo
 
     def _start(
         self, head: Head, texts: list[str], rng: np.random.Generator, n_outputs: int
-    ) -> tuple[Tokens, Sequences, Spec, Weights]:
+    ) -> tuple[Tokens, Ragged, Spec, Weights]:
         """Return the tokens, the ids of the texts, the network and the weights that training starts from.
 
         They are new, or those of a fitted encoder, or (warm_start) of the last fit.
@@ -270,7 +270,7 @@ class BaseRNNText(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transfo
             )
         return encoder
 
-    def _vectors(self, tokens: Tokens, sequences: Sequences, rng: np.random.Generator) -> np.ndarray | None:
+    def _vectors(self, tokens: Tokens, sequences: Ragged, rng: np.random.Generator) -> np.ndarray | None:
         """Return what the rows of the embedding start as, zero where they are drawn, or None."""
         if isinstance(self.embeddings, str) and self.embeddings == "random":
             return None
@@ -300,9 +300,7 @@ class BaseRNNText(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transfo
             copy.encoder = self.encoder
         return copy
 
-    def _fit_tokens(
-        self, texts: list[str], vocab_size: int | None, vocabulary: Any
-    ) -> tuple[Tokens, Sequences]:
+    def _fit_tokens(self, texts: list[str], vocab_size: int | None, vocabulary: Any) -> tuple[Tokens, Ragged]:
         return Tokens.fit(
             texts,
             analyzer=self.analyzer,
@@ -458,8 +456,8 @@ class BaseRNNText(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transfo
         state = super().__getstate__()
         return {name: value for name, value in state.items() if name != "_forward"}
 
-    def _ids(self, texts: list[str]) -> Sequences:
-        return truncate(self._tokens.encode(texts), self.sequence_length_, self._truncation)
+    def _ids(self, texts: list[str]) -> Ragged:
+        return self._tokens.encode(texts).truncate(self.sequence_length_, self._truncation)
 
     def _encode(self, X: Any) -> np.ndarray:
         """Return the vectors of texts, (n_samples, n_components); equal texts are computed once."""
@@ -570,7 +568,7 @@ class BaseRNNText(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transfo
                 )
         flat = np.concatenate([*rows, np.empty(0, np.int32)]).astype(np.int32)
         offsets = np.cumsum([0, *map(len, rows)])
-        return np.array([*self._tokens.decode(Sequences(flat, offsets)), None], dtype=object)[:-1]
+        return np.array([*self._tokens.decode(Ragged(flat, offsets)), None], dtype=object)[:-1]
 
     def padded_ids(self, X: Any) -> np.ndarray:
         """Return the ids of texts as the input of `model_`.
@@ -586,7 +584,7 @@ class BaseRNNText(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transfo
             0 pads on the right, 1 stands for an unknown token, 2 for an empty text.
         """
         check_is_fitted(self)
-        return pad(self._ids(self._read(X)), self.sequence_length_)
+        return self._ids(self._read(X)).pad(self.sequence_length_)
 
     @property
     def model_(self) -> Any:

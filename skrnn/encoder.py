@@ -14,11 +14,10 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from skrnn.base import BaseRNNText, Labelled, check_weights, generator, n_threads
+from skrnn.ragged import BOUNDARY, PAD, UNKNOWN, Ragged
 from skrnn.serve.search import Rules, beam, greedy, sample
 from skrnn.spec import Head
 from skrnn.targets import Targets, check_given, labels, numbers
-from skrnn.text.tokens import BOUNDARY, PAD, UNKNOWN
-from skrnn.train.batches import join_rows
 
 LABELS = ("binary", "multiclass", "multilabel-indicator")  # kinds of targets that are not numbers
 ROWS_DECODED = 256  # vectors decoded at a time
@@ -465,8 +464,8 @@ class RNNTextEncoder(BaseRNNText):
             found = sample(
                 step, states, rules, rng=generator(random_state), temperature=temperature, top_k=top_k
             )
-        rows = np.split(found.sequences.ids, found.sequences.offsets[1:-1])
-        return self._tokens.decode(join_rows([np.concatenate([ids, row]) for row in rows]))
+        rows = found.sequences.rows()
+        return self._tokens.decode(Ragged.from_rows([np.concatenate([ids, row]) for row in rows]))
 
 
 def _plain(targets: Targets | None) -> dict[str, Any] | None:

@@ -14,12 +14,12 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skrnn.base import LONGEST, BaseRNNText, Labelled, check_weights, fitted_attributes, generator, n_threads
+from skrnn.ragged import BOUNDARY, PAD, UNKNOWN, Ragged
 from skrnn.serve.decoder import Decoder, PairValidation
 from skrnn.serve.search import Found, Rules, beam, greedy
 from skrnn.spec import ATTENTIONS, Attention, Head, Spec, Weights
 from skrnn.text.columns import check_texts
-from skrnn.text.tokens import BOUNDARY, PAD, UNKNOWN, Sequences, Tokens
-from skrnn.train.batches import lengths, take_rows, truncate
+from skrnn.text.tokens import Tokens
 from skrnn.train.door import keras_half
 from skrnn.train.tasks import tasks, with_callbacks
 
@@ -282,13 +282,13 @@ class RNNTextSeq2Seq(BaseRNNText):
         if self.shared_vocabulary:
             tokens, both, spec, weights = self._start("seq2seq", [*train.texts, *goals], rng, 0)
             rows = np.arange(len(goals))
-            target_tokens, sources = tokens, take_rows(both, rows)
-            targets = _without_boundary(take_rows(both, rows + len(goals)))
+            target_tokens, sources = tokens, both.take(rows)
+            targets = both.take(rows + len(goals)).without(BOUNDARY)
         else:
             target_tokens, targets = self._target_side(goals)
             tokens, sources, spec, weights = self._start("seq2seq", train.texts, rng, target_tokens.n_ids)
-        cap = self.sequence_length or min(int(lengths(sources).max()), LONGEST)
-        target_cap = self.target_sequence_length or min(max(1, int(lengths(targets).max())), LONGEST)
+        cap = self.sequence_length or min(int(sources.lengths.max()), LONGEST)
+        target_cap = self.target_sequence_length or min(max(1, int(targets.lengths.max())), LONGEST)
         validation = None
         reading = {
             "_tokens": tokens,
@@ -302,14 +302,14 @@ class RNNTextSeq2Seq(BaseRNNText):
         }
         if held_out is not None:
             validation = PairValidation(
-                truncate(tokens.encode(held_out.texts), cap, self.truncation),
+                tokens.encode(held_out.texts).truncate(cap, self.truncation),
                 _targets(target_tokens, held_out.targets, target_cap),
                 held_out.weights,
                 n_threads(self.n_jobs),
                 partial(self._score_of, reading, held_out) if self.early_stopping == "score" else None,
             )
-        sources = truncate(sources, cap, self.truncation)
-        targets = truncate(targets, target_cap, "end")
+        sources = sources.truncate(cap, self.truncation)
+        targets = targets.truncate(target_cap, "end")
         monitor = self._monitor(spec, validation, len(sources.ids) + len(targets.ids), len(train.texts))
         schedule = self._schedule(rng, monitor, len(train.texts))
         training = keras_half("seq2seq", wanted_by="RNNTextSeq2Seq.fit")
@@ -336,13 +336,13 @@ class RNNTextSeq2Seq(BaseRNNText):
             setattr(twin, name, value)
         return twin.score(pairs.texts, pairs.targets)
 
-    def _target_side(self, texts: list[str]) -> tuple[Tokens, Sequences]:
+    def _target_side(self, texts: list[str]) -> tuple[Tokens, Ragged]:
         """Return the tokens of the target side, those of the last fit for a warm start, and the ids."""
         if self.warm_start and self.__sklearn_is_fitted__():
-            return self._target_tokens, _without_boundary(self._target_tokens.encode(texts))
+            return self._target_tokens, self._target_tokens.encode(texts).without(BOUNDARY)
         n_ids = self.target_vocab_size or self.vocab_size
         tokens, targets = self._fit_tokens(texts, n_ids, self.target_vocabulary)
-        return tokens, _without_boundary(targets)
+        return tokens, targets.without(BOUNDARY)
 
     def _spec_for(self, head: Head, n_ids: int, n_outputs: int) -> Spec:
         spec = super()._spec_for(head, n_ids, n_ids if self.shared_vocabulary else n_outputs)
@@ -456,7 +456,7 @@ class RNNTextSeq2Seq(BaseRNNText):
         if y is None:
             targets = self._search(sources, self.beam_width, 1).sequences
         else:
-            targets = self._target_ids(y, len(sources.offsets) - 1)
+            targets = self._target_ids(y, len(sources))
         weights = self._decoder.attention(sources, targets, n_threads(self.n_jobs))
         read, written = (
             tokens.pieces(ids) for tokens, ids in ((self._tokens, sources), (self._target_tokens, targets))
@@ -480,7 +480,7 @@ class RNNTextSeq2Seq(BaseRNNText):
         """
         check_is_fitted(self)
         sources = self._ids(self._read(X))
-        targets = self._target_ids(y, len(sources.offsets) - 1)
+        targets = self._target_ids(y, len(sources))
         return self._decoder.log_likelihood(sources, targets, n_threads(self.n_jobs))
 
     def score(self, X: Any, y: Any) -> float:
@@ -532,7 +532,7 @@ class RNNTextSeq2Seq(BaseRNNText):
         places = {text: i for i, text in enumerate(dict.fromkeys(texts))}
         return list(places), [places[text] for text in texts]
 
-    def _search(self, sources: Sequences, width: int, n_best: int) -> Found:
+    def _search(self, sources: Ragged, width: int, n_best: int) -> Found:
         rules = Rules(
             max_length=self.target_sequence_length_,
             min_length=min(self.min_length, self.target_sequence_length_),
@@ -554,17 +554,17 @@ class RNNTextSeq2Seq(BaseRNNText):
         return self._copy_unknown(texts, sources, found.sequences, written, n_best), found.log_probabilities
 
     def _copy_unknown(
-        self, texts: list[str], sources: Sequences, ids: Sequences, written: list[str], n_best: int
+        self, texts: list[str], sources: Ragged, ids: Ragged, written: list[str], n_best: int
     ) -> list[str]:
         """Put the words of the source that the attention is on in place of unknown ones."""
-        row = np.repeat(np.arange(len(written)), lengths(ids))
+        row = np.repeat(np.arange(len(written)), ids.lengths)
         for i in np.unique(row[ids.ids == UNKNOWN]).tolist():
             source = i // n_best
             words = self._tokens.tokenize([texts[source]])[0]
-            every = Sequences(np.arange(len(words)), np.array([0, len(words)]))
-            kept = truncate(every, self.sequence_length_, self._truncation).ids
-            own = Sequences(*_row(ids, i))
-            read = Sequences(*_row(sources, source))
+            every = Ragged.from_rows([np.arange(len(words))])
+            kept = every.truncate(self.sequence_length_, self._truncation).ids
+            own = ids.take(np.array([i]))
+            read = sources.take(np.array([source]))
             (weights,) = self._decoder.attention(read, own)
             weights = weights + (read.ids == UNKNOWN)  # what is unknown here was rather unknown there
             looked = weights.argmax(axis=1)[:-1][own.ids == UNKNOWN]
@@ -583,7 +583,7 @@ class RNNTextSeq2Seq(BaseRNNText):
             )
         return targets
 
-    def _target_ids(self, y: Any, n_texts: int) -> Sequences:
+    def _target_ids(self, y: Any, n_texts: int) -> Ragged:
         return _targets(self._target_tokens, self._read_targets(y, n_texts), self.target_sequence_length_)
 
 
@@ -599,27 +599,13 @@ def _metrics() -> Any:
     return metrics
 
 
-def _targets(tokens: Tokens, texts: Any, cap: int) -> Sequences:
-    return truncate(_without_boundary(tokens.encode(list(texts))), cap, "end")
-
-
-def _without_boundary(sequences: Sequences) -> Sequences:
-    """Return the rows without the id that stands for an empty text: an empty target has no id."""
-    kept = sequences.ids != BOUNDARY
-    if kept.all():
-        return sequences
-    offsets = np.concatenate([[0], np.cumsum(kept)])[sequences.offsets]
-    return Sequences(sequences.ids[kept], offsets)
-
-
-def _row(sequences: Sequences, i: int) -> tuple[np.ndarray, np.ndarray]:
-    start, stop = sequences.offsets[i : i + 2]
-    return sequences.ids[start:stop], np.array([0, stop - start])
+def _targets(tokens: Tokens, texts: Any, cap: int) -> Ragged:
+    return tokens.encode(list(texts)).without(BOUNDARY).truncate(cap, "end")
 
 
 def _unknown_mark(tokens: Tokens) -> str:
     """Return what stands for an unknown token in a decoded text."""
-    return tokens.decode(Sequences(np.array([UNKNOWN], np.int32), np.array([0, 1])))[0]
+    return tokens.decode(Ragged.from_rows([[UNKNOWN]]))[0]
 
 
 def _batched(values: list, size: int) -> list[list]:

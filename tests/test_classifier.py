@@ -7,7 +7,6 @@ import pytest
 from sklearn.metrics import log_loss
 
 from skrnn import RNNTextClassifier, RNNTextEncoder
-from skrnn.train.batches import pad
 
 TEXTS = ["good film", "bad film", "very good film indeed", "very bad", "good one", "so bad"] * 4
 LABELS = ["yes", "no"] * 12
@@ -69,7 +68,7 @@ def test_self_attention_knows_where_tokens_stand():
     again = pickle.loads(pickle.dumps(classifier))
     np.testing.assert_array_equal(again.predict_proba(texts), classifier.predict_proba(texts))
     ids = classifier._ids(texts[:2])
-    expected = np.asarray(classifier.model_.predict(pad(ids, 3), verbose=0))
+    expected = np.asarray(classifier.model_.predict(ids.pad(3), verbose=0))
     np.testing.assert_allclose(classifier.predict_proba(texts[:2])[:, 1:], expected, rtol=1e-4)
 
 

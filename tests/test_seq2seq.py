@@ -12,11 +12,10 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 
 from skrnn import RNNTextEncoder, RNNTextSeq2Seq
+from skrnn.ragged import BOUNDARY, PAD, Ragged
 from skrnn.serve.decoder import Decoder
 from skrnn.serve.search import Rules, beam, greedy
 from skrnn.spec import LAYERS, Spec, initial_weights, weight_shapes
-from skrnn.text.tokens import BOUNDARY, PAD, Sequences
-from skrnn.train.batches import pad, with_boundary
 from skrnn.train.network import IdsHead
 from skrnn.train.seq2seq import Attention, Pairs, SmoothedCrossentropy, network, train, variables
 
@@ -46,16 +45,16 @@ def random_weights(spec):
 def ragged(counts, n_ids, seed):
     rng = np.random.default_rng(seed)
     ids = rng.integers(3, n_ids, sum(counts)).astype(np.int32)
-    return Sequences(ids, np.concatenate([[0], np.cumsum(counts)]))
+    return Ragged(ids, np.concatenate([[0], np.cumsum(counts)]))
 
 
 SOURCES, TARGETS = ragged([3, 1, 6, 2], 9, 1), ragged([2, 5, 0, 3], 7, 2)
 
 
 def keras_log_likelihood(spec, weights):
-    previous = pad(with_boundary(TARGETS, BOUNDARY, first=True), 8)  # wider than it need be
-    following = pad(with_boundary(TARGETS, BOUNDARY, first=False), 8)
-    output = np.array(network(spec, weights)([pad(SOURCES, 9), previous]))
+    previous = TARGETS.prepend(BOUNDARY).pad(8)  # wider than it need be
+    following = TARGETS.append(BOUNDARY).pad(8)
+    output = np.array(network(spec, weights)([SOURCES.pad(9), previous]))
     chosen = np.take_along_axis(output, following[:, :, None].astype(int), axis=2)[:, :, 0]
     return (np.log(chosen) * (following != PAD)).sum(axis=1)
 
@@ -91,7 +90,7 @@ def test_the_log_likelihood_is_that_of_keras(options):
 
 def one_row(sequences, i):
     start, stop = sequences.offsets[i : i + 2]
-    return Sequences(sequences.ids[start:stop], np.array([0, stop - start]))
+    return Ragged(sequences.ids[start:stop], np.array([0, stop - start]))
 
 
 @pytest.mark.parametrize("options", [{}, {"layer": "lstm", "n_layers": 2}, {"attention": None}], ids=str)
@@ -263,7 +262,7 @@ def test_score_samples(digits):
     wrong = digits.score_samples(NEW, ["1 2 3 4", "1", "2 2 1", "3 1"])
     assert right.shape == (4,) and (right > wrong + 1).all() and (right <= 0).all()
     source, target = np.array(digits.padded_ids(NEW[:1])), digits._target_ids(["4 3 2 1"], 1)
-    previous = pad(with_boundary(target, BOUNDARY, first=True))
+    previous = target.prepend(BOUNDARY).pad()
     output = np.array(digits.model_([source, previous]))[0]
     ids = [*target.ids.tolist(), BOUNDARY]
     np.testing.assert_allclose(np.log(output[np.arange(5), ids]).sum(), right[0], rtol=1e-4, atol=1e-5)

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skrnn.serve.packing import Packed
 from skrnn.spec import N_GATES, Spec, Weights
-from skrnn.train.batches import Packed
 
 FEW = 2**18  # numbers: input shares that are looked up for all steps at once
 ACTIVATE: dict[str, Callable[..., np.ndarray]] = {

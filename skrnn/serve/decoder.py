@@ -11,12 +11,11 @@ from collections.abc import Callable
 
 import numpy as np
 
+from skrnn.ragged import BOUNDARY, Ragged
 from skrnn.serve.cells import Cell
 from skrnn.serve.forward import Forward, over_batches
 from skrnn.serve.search import Found, States, Step
 from skrnn.spec import Spec, Weights
-from skrnn.text.tokens import BOUNDARY, Sequences
-from skrnn.train.batches import lengths, pad, take_rows, with_boundary
 
 _VALUES = 2**22  # logits computed at a time: bounds the memory
 _ROWS = 256  # of a step, all beams counted
@@ -40,12 +39,12 @@ class Decoder:
     >>> from skrnn.serve.decoder import Decoder
     >>> from skrnn.serve.search import Rules, greedy
     >>> from skrnn.spec import Spec, initial_weights
-    >>> from skrnn.text.tokens import Sequences
+    >>> from skrnn.ragged import Ragged
     >>> spec = Spec(9, 4, "gru", 3, head="seq2seq", n_outputs=8, attention="general")
     >>> decoder = Decoder(spec, initial_weights(spec, np.random.default_rng(0)))
-    >>> sources = Sequences(np.array([3, 4, 5], np.int32), np.array([0, 2, 3]))
+    >>> sources = Ragged(np.array([3, 4, 5], np.int32), np.array([0, 2, 3]))
     >>> found = decoder.write(sources, lambda step, states: greedy(step, states, Rules(max_length=4)))
-    >>> len(found.sequences.offsets) - 1, found.log_probabilities.shape
+    >>> len(found.sequences), found.log_probabilities.shape
     (2, (2,))
     """
 
@@ -58,12 +57,12 @@ class Decoder:
         kernel = embeddings.T if spec.tied_embeddings else weights["head/kernel"]
         self.head = np.ascontiguousarray(kernel)  # (head_width, n_outputs)
 
-    def write(self, sources: Sequences, search: Search, *, n_beams: int = 1, n_jobs: int = 1) -> Found:
+    def write(self, sources: Ragged, search: Search, *, n_beams: int = 1, n_jobs: int = 1) -> Found:
         """Search for the texts of sources.
 
         Parameters
         ----------
-        sources : Sequences
+        sources : Ragged
             Ragged ids, at least one a row.
         search : callable
             One of :mod:`skrnn.serve.search`, all its arguments given but the step function and the states.
@@ -77,32 +76,32 @@ class Decoder:
         found : Found
             In the order of the sources.
         """
-        n = len(sources.offsets) - 1
+        n = len(sources)
         parts: list[Found | None] = [None] * n
 
         def work(rows: np.ndarray) -> None:
-            reader = _Reader(self, take_rows(sources, rows))
+            reader = _Reader(self, sources.take(rows))
             found = search(reader.step, reader.states)
             n_best = len(found.log_probabilities) // len(rows)
             for i, row in enumerate(rows.tolist()):
                 own = np.arange(i * n_best, (i + 1) * n_best)
-                parts[row] = Found(take_rows(found.sequences, own), found.log_probabilities[own])
+                parts[row] = Found(found.sequences.take(own), found.log_probabilities[own])
 
-        over_batches(work, lengths(sources), n_jobs, max(1, _ROWS // n_beams))
+        over_batches(work, sources.lengths, n_jobs, max(1, _ROWS // n_beams))
         done = [part for part in parts if part is not None]
         if not done:
-            return Found(Sequences(np.empty(0, np.int32), np.zeros(1, np.int64)), np.empty(0))
-        counts = np.concatenate([lengths(part.sequences) for part in done])
-        ids = np.concatenate([part.sequences.ids for part in done])
-        offsets = np.concatenate([[0], np.cumsum(counts)])
-        return Found(Sequences(ids, offsets), np.concatenate([part.log_probabilities for part in done]))
+            return Found(Ragged.from_rows([]), np.empty(0))
+        return Found(
+            Ragged.concatenate([part.sequences for part in done]),
+            np.concatenate([part.log_probabilities for part in done]),
+        )
 
-    def log_likelihood(self, sources: Sequences, targets: Sequences, n_jobs: int = 1) -> np.ndarray:
+    def log_likelihood(self, sources: Ragged, targets: Ragged, n_jobs: int = 1) -> np.ndarray:
         """Return the log-probability of each target given its source, its end included, in nats.
 
         Parameters
         ----------
-        sources, targets : Sequences
+        sources, targets : Ragged
             Ragged ids, as many rows; those of the sources have at least one.
         n_jobs : int, default=1
             Threads over batches.
@@ -111,24 +110,24 @@ class Decoder:
         -------
         log_likelihood : ndarray of float64 of shape (n_samples,)
         """
-        out = np.empty(len(sources.offsets) - 1)
-        following = with_boundary(targets, BOUNDARY, first=False)
+        out = np.empty(len(sources))
+        following = targets.append(BOUNDARY)
 
         def work(rows: np.ndarray) -> None:
-            goal = take_rows(following, rows)
-            read, _ = self._force(take_rows(sources, rows), goal)
+            goal = following.take(rows)
+            read, _ = self._force(sources.take(rows), goal)
             values = self._log_probabilities(read, goal.ids)
             out[rows] = np.add.reduceat(values, goal.offsets[:-1])
 
-        over_batches(work, lengths(sources) + lengths(targets), n_jobs)
+        over_batches(work, sources.lengths + targets.lengths, n_jobs)
         return out
 
-    def attention(self, sources: Sequences, targets: Sequences, n_jobs: int = 1) -> list[np.ndarray]:
+    def attention(self, sources: Ragged, targets: Ragged, n_jobs: int = 1) -> list[np.ndarray]:
         """Return where the decoder looks as it writes each id of the targets and their end.
 
         Parameters
         ----------
-        sources, targets : Sequences
+        sources, targets : Ragged
             As of :meth:`log_likelihood`.
         n_jobs : int, default=1
             Threads over batches.
@@ -138,30 +137,30 @@ class Decoder:
         weights : list of n_samples ndarrays of float32 of shape (n_target_ids_i + 1, n_source_ids_i)
             Each row sums to one.
         """
-        out: list[np.ndarray] = [np.empty(0)] * (len(sources.offsets) - 1)
-        following = with_boundary(targets, BOUNDARY, first=False)
-        n_read = lengths(sources)
+        out: list[np.ndarray] = [np.empty(0)] * (len(sources))
+        following = targets.append(BOUNDARY)
+        n_read = sources.lengths
 
         def work(rows: np.ndarray) -> None:
-            goal = take_rows(following, rows)
-            _, weights = self._force(take_rows(sources, rows), goal)
+            goal = following.take(rows)
+            _, weights = self._force(sources.take(rows), goal)
             for row, part in zip(rows, np.split(weights, goal.offsets[1:-1]), strict=True):
                 out[row] = part[:, : n_read[row]].copy()
 
         over_batches(work, n_read, n_jobs)
         return out
 
-    def _force(self, sources: Sequences, following: Sequences) -> tuple[np.ndarray, np.ndarray]:
+    def _force(self, sources: Ragged, following: Ragged) -> tuple[np.ndarray, np.ndarray]:
         """Return what the head reads, (n_tokens, head_width), and the attention, (n_tokens, t)."""
         reader = _Reader(self, sources)
-        goal = pad(following)  # (b, s)
+        goal = following.pad()  # (b, s)
         states, ids = reader.states, np.full(len(goal), BOUNDARY)
         read = np.empty((*goal.shape, self.spec.head_width), np.float32)
         weights = np.empty((*goal.shape, reader.width), np.float32)
         for s in range(goal.shape[1]):
             read[:, s], weights[:, s], states = reader.advance(ids, states)
             ids = goal[:, s]
-        real = np.arange(goal.shape[1]) < lengths(following)[:, None]
+        real = np.arange(goal.shape[1]) < following.lengths[:, None]
         return read[real], weights[real]
 
     def _log_probabilities(self, read: np.ndarray, ids: np.ndarray) -> np.ndarray:
@@ -185,9 +184,9 @@ class Decoder:
 class _Reader:
     """The sources of one batch, read, with the decoder's step over them."""
 
-    def __init__(self, decoder: Decoder, sources: Sequences) -> None:
+    def __init__(self, decoder: Decoder, sources: Ragged) -> None:
         self.decoder, self.spec, self.weights = decoder, decoder.spec, decoder.weights
-        n = len(sources.offsets) - 1
+        n = len(sources)
         self.width = 0  # steps of the source that are attended to
         if self.spec.attention:
             vectors, states = decoder.encoder.encode_and_states(sources)
@@ -281,7 +280,7 @@ class PairValidation:
 
     Parameters
     ----------
-    sources, targets : Sequences
+    sources, targets : Ragged
         Ragged ids.
     weights : ndarray of shape (n_samples,)
         Sample weights.
@@ -294,8 +293,8 @@ class PairValidation:
 
     def __init__(
         self,
-        sources: Sequences,
-        targets: Sequences,
+        sources: Ragged,
+        targets: Ragged,
         weights: np.ndarray,
         n_jobs: int,
         score: Callable[[Spec, Weights], float] | None = None,
@@ -306,5 +305,5 @@ class PairValidation:
     def __call__(self, spec: Spec, weights: Weights) -> tuple[float, float]:
         """Return loss and score: minus the mean log-probability of an id, and its opposite or `score`."""
         values = Decoder(spec, weights).log_likelihood(self.sources, self.targets, self.n_jobs)
-        mean = float(self.weights @ values / (self.weights @ (lengths(self.targets) + 1)))
+        mean = float(self.weights @ values / (self.weights @ (self.targets.lengths + 1)))
         return -mean, mean if self.score is None else self.score(spec, weights)

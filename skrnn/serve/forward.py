@@ -16,12 +16,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
+from skrnn.ragged import BOUNDARY, Ragged
 from skrnn.serve.cells import ACTIVATE, Cell, can_compile, keep, run_cell
 from skrnn.serve.heads import log_softmax
+from skrnn.serve.packing import Packed, pack, serving_batches
 from skrnn.serve.self_attention import SelfAttention
 from skrnn.spec import TOKEN_HEADS, Spec, Weights
-from skrnn.text.tokens import BOUNDARY, Sequences
-from skrnn.train.batches import Packed, lengths, pack, serving_batches, take_rows, with_boundary
 
 MAX_TOKENS = 65536  # of a batch
 MAX_ROWS = {False: 256, True: 64}  # of a batch; True: compiled loops, whose gates are to stay in the cache
@@ -44,10 +44,10 @@ class Forward:
     >>> import numpy as np
     >>> from skrnn.serve.forward import Forward
     >>> from skrnn.spec import Spec, initial_weights
-    >>> from skrnn.text.tokens import Sequences
+    >>> from skrnn.ragged import Ragged
     >>> spec = Spec(n_ids=9, embedding_dim=4, layer="gru", rnn_units=3, bidirectional=True)
     >>> forward = Forward(spec, initial_weights(spec, np.random.default_rng(0)))
-    >>> forward.encode(Sequences(np.array([3, 4, 5], np.int32), np.array([0, 2, 3]))).shape
+    >>> forward.encode(Ragged(np.array([3, 4, 5], np.int32), np.array([0, 2, 3]))).shape
     (2, 6)
     """
 
@@ -62,12 +62,12 @@ class Forward:
         self._tables: list[np.ndarray] | None = None
         self._tokens_seen = 0
 
-    def encode(self, sequences: Sequences, n_jobs: int = 1) -> np.ndarray:
+    def encode(self, sequences: Ragged, n_jobs: int = 1) -> np.ndarray:
         """Return the encoding of each row.
 
         Parameters
         ----------
-        sequences : Sequences
+        sequences : Ragged
             Ragged ids, at least one a row.
         n_jobs : int, default=1
             Threads over batches. The batches, and so the bits, do not depend on it.
@@ -78,20 +78,20 @@ class Forward:
         """
         tables, known = self._look_up(sequences)
         compiled = _pays(sequences)
-        out = np.empty((len(sequences.offsets) - 1, self.spec.vector_width), np.float32)
+        out = np.empty((len(sequences), self.spec.vector_width), np.float32)
 
         def work(rows: np.ndarray) -> None:
-            out[rows], _ = self._encode(pack(take_rows(known, rows)), tables, compiled=compiled)
+            out[rows], _ = self._encode(pack(known.take(rows)), tables, compiled=compiled)
 
-        over_batches(work, lengths(sequences), n_jobs, MAX_ROWS[compiled])
+        over_batches(work, sequences.lengths, n_jobs, MAX_ROWS[compiled])
         return out
 
-    def states(self, sequences: Sequences, n_jobs: int = 1) -> list[np.ndarray]:
+    def states(self, sequences: Ragged, n_jobs: int = 1) -> list[np.ndarray]:
         """Return the sequence encoding H of each row.
 
         Parameters
         ----------
-        sequences : Sequences
+        sequences : Ragged
             Ragged ids, at least one a row.
         n_jobs : int, default=1
             Threads over batches.
@@ -102,32 +102,32 @@ class Forward:
         """
         tables, known = self._look_up(sequences)
         compiled = _pays(sequences)
-        out: list[np.ndarray] = [np.empty(0)] * (len(sequences.offsets) - 1)
+        out: list[np.ndarray] = [np.empty(0)] * (len(sequences))
 
         def work(rows: np.ndarray) -> None:
-            packed = pack(take_rows(known, rows))
-            h = _row_major(self._stack(packed, tables, compiled=compiled).sequence, packed)
-            for row, part in zip(rows, np.split(h, packed.offsets[1:-1]), strict=True):
+            packed = pack(known.take(rows))
+            states = self._stack(packed, tables, compiled=compiled).sequence
+            for row, part in zip(rows, packed.split(states), strict=True):
                 out[row] = part.copy()
 
-        over_batches(work, lengths(sequences), n_jobs, MAX_ROWS[compiled])
+        over_batches(work, sequences.lengths, n_jobs, MAX_ROWS[compiled])
         return out
 
-    def encode_and_states(self, sequences: Sequences, n_jobs: int = 1) -> tuple[np.ndarray, list[np.ndarray]]:
+    def encode_and_states(self, sequences: Ragged, n_jobs: int = 1) -> tuple[np.ndarray, list[np.ndarray]]:
         """Return what `encode` and what `states` return, of one reading."""
         tables, known = self._look_up(sequences)
         compiled = _pays(sequences)
-        n = len(sequences.offsets) - 1
+        n = len(sequences)
         vectors = np.empty((n, self.spec.vector_width), np.float32)
         out: list[np.ndarray] = [np.empty(0)] * n
 
         def work(rows: np.ndarray) -> None:
-            packed = pack(take_rows(known, rows))
+            packed = pack(known.take(rows))
             vectors[rows], h = self._encode(packed, tables, compiled=compiled, sequence=True)
-            for row, part in zip(rows, np.split(_row_major(h, packed), packed.offsets[1:-1]), strict=True):
+            for row, part in zip(rows, packed.split(h), strict=True):
                 out[row] = part
 
-        over_batches(work, lengths(sequences), n_jobs, MAX_ROWS[compiled])
+        over_batches(work, sequences.lengths, n_jobs, MAX_ROWS[compiled])
         return vectors, out
 
     def outputs(self, vectors: np.ndarray) -> np.ndarray:
@@ -137,7 +137,7 @@ class Forward:
             return vectors @ self.weights["embedding/embeddings"].T + self.weights["head/bias"]
         return vectors @ self.weights["head/kernel"] + self.weights["head/bias"]
 
-    def log_likelihood(self, sequences: Sequences, n_jobs: int = 1) -> np.ndarray:
+    def log_likelihood(self, sequences: Ragged, n_jobs: int = 1) -> np.ndarray:
         """Return the log-probability of each row, its end included, in nats.
 
         For a language model the probability of each id given those before it; for an autoencoder given
@@ -145,7 +145,7 @@ class Forward:
 
         Parameters
         ----------
-        sequences : Sequences
+        sequences : Ragged
             Ragged ids.
         n_jobs : int, default=1
             Threads over batches.
@@ -154,17 +154,17 @@ class Forward:
         -------
         log_likelihood : ndarray of float64 of shape (n_samples,)
         """
-        inputs = with_boundary(sequences, BOUNDARY, first=True)
-        targets = with_boundary(sequences, BOUNDARY, first=False)
+        inputs = sequences.prepend(BOUNDARY)
+        targets = sequences.append(BOUNDARY)
         extra = None if self.decoder is None else self._vector_inputs(self.encode(sequences, n_jobs))
         cells = self._predicting
         reading = self.attention if self.attention and self.decoder is None else cells[0]
         (table,), known = self._look_up(inputs, [reading])
         compiled = _pays(inputs)
-        out = np.empty(len(sequences.offsets) - 1)
+        out = np.empty(len(sequences))
 
         def work(rows: np.ndarray) -> None:
-            packed = pack(take_rows(known, rows))
+            packed = pack(known.take(rows))
             if isinstance(reading, Cell):
                 more = None if extra is None else extra[rows]
                 h = _states(reading, table, packed, packed.ids, compiled=compiled, extra=more)
@@ -172,12 +172,12 @@ class Forward:
                 h = self._attended(reading, packed, table).sequence
             for cell in cells[1:]:
                 h = _states(cell, cell.inputs(h), packed, np.arange(len(h)), compiled=compiled)
-            goal = take_rows(targets, rows).ids
+            goal = targets.take(rows).ids
             out[rows] = np.add.reduceat(
-                self._token_log_likelihood(_row_major(h, packed), goal), packed.offsets[:-1]
+                self._token_log_likelihood(packed.to_row_major(h), goal), packed.offsets[:-1]
             )
 
-        over_batches(work, lengths(inputs), n_jobs, MAX_ROWS[compiled])
+        over_batches(work, inputs.lengths, n_jobs, MAX_ROWS[compiled])
         return out
 
     @property
@@ -241,8 +241,8 @@ class Forward:
         return out
 
     def _look_up(
-        self, sequences: Sequences, cells: Sequence[Cell | SelfAttention] | None = None
-    ) -> tuple[list[np.ndarray], Sequences]:
+        self, sequences: Ragged, cells: Sequence[Cell | SelfAttention] | None = None
+    ) -> tuple[list[np.ndarray], Ragged]:
         """Return the folded input tables of cells and the sequences as rows of them.
 
         For those of layer 0, the tables of the whole vocabulary are made once so many ids have been seen
@@ -257,7 +257,7 @@ class Forward:
             if self._tables is not None:
                 return self._tables, sequences
         used, rows = np.unique(sequences.ids, return_inverse=True)
-        return [cell.inputs(embeddings[used]) for cell in cells], Sequences(rows, sequences.offsets)
+        return [cell.inputs(embeddings[used]) for cell in cells], Ragged(rows, sequences.offsets)
 
     def _encode(
         self, packed: Packed, tables: list[np.ndarray], *, compiled: bool, sequence: bool = False
@@ -279,7 +279,7 @@ class Forward:
 
     def _attend(self, h: np.ndarray, packed: Packed) -> np.ndarray:
         """Return the mean of the states under learned weights (Yang et al. 2016), (b, w)."""
-        h = _row_major(h, packed)
+        h = packed.to_row_major(h)
         kernel, bias, context = (self.weights[f"pooling/{part}"] for part in ("kernel", "bias", "context"))
         score = np.tanh(h @ kernel + bias) @ context  # (n_tokens,)
         starts, counts = packed.offsets[:-1], np.diff(packed.offsets)
@@ -320,7 +320,7 @@ class Forward:
 
     def _attended(self, attention: SelfAttention, packed: Packed, table: np.ndarray) -> _Run:
         """Return what `_stack` does, of self-attention."""
-        h = attention.states(_row_major(table[packed.ids], packed), packed.offsets)
+        h = attention.states(packed.to_row_major(table[packed.ids]), packed.offsets)
         starts = packed.offsets[:-1]
         return _Run(
             h[packed.offsets[1:] - 1],
@@ -350,19 +350,12 @@ def _join(parts: Sequence[np.ndarray]) -> np.ndarray:
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
 
-def _pays(sequences: Sequences) -> bool:
+def _pays(sequences: Ragged) -> bool:
     """Return whether so much is to be read that the compiled loops are worth their start, 0.6 s of a process.
 
     It depends on the work alone, and so do the last bits of a state.
     """
     return len(sequences.ids) >= MANY and can_compile()
-
-
-def _row_major(values: np.ndarray, packed: Packed) -> np.ndarray:
-    """Return step-major values row by row."""
-    out = np.empty_like(values)
-    out[packed.row_major] = values
-    return out
 
 
 def over_batches(

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skrnn.text.tokens import BOUNDARY, PAD, Sequences
+from skrnn.ragged import BOUNDARY, PAD, Ragged
 
 States = list[np.ndarray]
 Step = Callable[[np.ndarray, States], tuple[np.ndarray, States]]
@@ -73,7 +73,7 @@ class Rules:
 class Found(NamedTuple):
     """Texts that a search has written."""
 
-    sequences: Sequences  # without the end; n_best rows a text, the best first
+    sequences: Ragged  # without the end; n_best rows a text, the best first
     log_probabilities: np.ndarray  # (n_texts * n_best,) float64, of the ids and the end, in nats
 
 
@@ -322,11 +322,9 @@ def _largest(values: np.ndarray, k: int) -> np.ndarray:
     return np.take_along_axis(columns, order, axis=1)
 
 
-def _until_end(written: np.ndarray, end: int) -> Sequences:
+def _until_end(written: np.ndarray, end: int) -> Ragged:
     """Return the ids of each row before its first `end`."""
     n, longest = written.shape
     counts = (np.hstack([written, np.full((n, 1), end)]) == end).argmax(axis=1)
-    offsets = np.zeros(len(counts) + 1, np.int64)
-    np.cumsum(counts, out=offsets[1:])
     ids = written[np.arange(longest) < counts[:, None]]
-    return Sequences(ids.astype(np.int32), offsets)
+    return Ragged.from_lengths(ids.astype(np.int32), counts)

@@ -11,10 +11,11 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from skrnn.base import BaseRNNText
+from skrnn.ragged import N_SPECIAL
 from skrnn.spec import Spec, weight_shapes
 from skrnn.storage.container import read, write
 from skrnn.storage.encoding import FileError, Kind
-from skrnn.text.tokens import N_SPECIAL, Tokens
+from skrnn.text.tokens import Tokens
 
 _SPEC_TYPES = get_type_hints(Spec)  # at import: it evaluates the annotations
 _LIVE = {"embeddings": (str, os.PathLike), "callbacks": ()}  # parameters of which only these types are kept

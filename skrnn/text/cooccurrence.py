@@ -9,8 +9,9 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils.extmath import randomized_svd
 
+from skrnn.ragged import N_SPECIAL, Ragged
 from skrnn.text.columns import check_texts
-from skrnn.text.tokens import N_SPECIAL, Sequences, Tokens
+from skrnn.text.tokens import Tokens
 from skrnn.text.vectors import WordVectors
 
 SCALE = 0.3  # standard deviation of vectors that a training starts from well
@@ -98,7 +99,7 @@ def train_vectors(
 
 
 def cooccurrence_vectors(
-    sequences: Sequences, n_ids: int, dim: int, rng: np.random.Generator, *, window: int = 5
+    sequences: Ragged, n_ids: int, dim: int, rng: np.random.Generator, *, window: int = 5
 ) -> np.ndarray:
     """Return vectors of ids such that ids are alike that have the same neighbours.
 
@@ -108,7 +109,7 @@ def cooccurrence_vectors(
 
     Parameters
     ----------
-    sequences : Sequences
+    sequences : Ragged
         Ids of the texts.
     n_ids : int
         How many there are.
@@ -171,7 +172,7 @@ def _information(counts: sp.csr_matrix) -> sp.csr_matrix:
     return sp.csr_matrix((values, counts.indices[positive], indptr), shape=counts.shape)
 
 
-def _neighbours(sequences: Sequences, n_ids: int, window: int) -> sp.csr_matrix:
+def _neighbours(sequences: Ragged, n_ids: int, window: int) -> sp.csr_matrix:
     """Return how often ids stand near each other, (n_ids, n_ids) float64, symmetric."""
     ids, offsets = sequences.ids, sequences.offsets
     text = np.repeat(np.arange(len(offsets) - 1, dtype=np.int32), np.diff(offsets))

@@ -19,20 +19,12 @@ from unicodedata import normalize
 import numpy as np
 from sklearn.feature_extraction.text import strip_accents_ascii, strip_accents_unicode
 
+from skrnn.ragged import BOUNDARY, N_SPECIAL, UNKNOWN, Ragged
 from skrnn.text.words import Words, on_all_cores, polars, print_words
 
-PAD, UNKNOWN, BOUNDARY = 0, 1, 2
-N_SPECIAL = 3
 N_BYTES = 256  # the alphabet of sub-words: they are merged from bytes, so none is unknown
 MAX_SUBWORDS = 32768  # of vocab_size=None
 _SPACES = re.compile(r"\s\s+")
-
-
-class Sequences(NamedTuple):
-    """Ids of many texts, one after the other; row i is ``ids[offsets[i] : offsets[i + 1]]``."""
-
-    ids: np.ndarray  # (n_tokens,) int32
-    offsets: np.ndarray  # (n_samples + 1,) int64
 
 
 class Tokens:
@@ -56,7 +48,7 @@ class Tokens:
     >>> tokens.vocabulary
     {'a': 3, 'cat': 4, ',': 5, '.': 6, 'hat': 7, 'the': 8}
     >>> tokens.encode(["the dog", ""])
-    Sequences(ids=array([8, 1, 2], dtype=int32), offsets=array([0, 2, 3]))
+    Ragged(ids=array([8, 1, 2], dtype=int32), offsets=array([0, 2, 3]))
     >>> tokens.decode(sequences)
     ['a cat, a hat.', 'the cat']
     """
@@ -78,7 +70,7 @@ class Tokens:
         min_df: float = 1,
         vocab_size: int | None = 20000,
         vocabulary: Any = None,
-    ) -> tuple[Tokens, Sequences]:
+    ) -> tuple[Tokens, Ragged]:
         """Learn the vocabulary of texts.
 
         Parameters
@@ -96,7 +88,7 @@ class Tokens:
         -------
         tokens : Tokens
             What was learned.
-        sequences : Sequences
+        sequences : Ragged
             The ids of the texts.
 
         Raises
@@ -134,7 +126,7 @@ class Tokens:
         """Rows that an embedding needs: the terms and the special ids."""
         return len(self.vocabulary) + N_SPECIAL
 
-    def encode(self, texts: list[str]) -> Sequences:
+    def encode(self, texts: list[str]) -> Ragged:
         """Return the ids of texts; a text without tokens has the one id 2.
 
         Parameters
@@ -144,7 +136,7 @@ class Tokens:
 
         Returns
         -------
-        sequences : Sequences
+        sequences : Ragged
         """
         if self.merges is not None:
             encodings = self._byte_pairs.encode_batch_fast(self._prepared(texts))
@@ -156,18 +148,19 @@ class Tokens:
     def tokenize(self, texts: list[str]) -> list[list[str]]:
         """Return the tokens of texts, those without an id included."""
         if self.merges is not None:
-            ids, offsets = self.encode(texts)
-            pieces = [self._byte_pairs.decode([i]) if i >= 0 else "" for i in (ids - N_SPECIAL).tolist()]
-            bounds = offsets.tolist()
+            encoded = self.encode(texts)
+            ids = (encoded.ids - N_SPECIAL).tolist()
+            pieces = [self._byte_pairs.decode([i]) if i >= 0 else "" for i in ids]
+            bounds = encoded.offsets.tolist()
             return [[piece for piece in pieces[start:stop] if piece] for start, stop in pairwise(bounds)]
         return _lists(self._split(texts))
 
-    def decode(self, sequences: Sequences) -> list[str]:
+    def decode(self, sequences: Ragged) -> list[str]:
         """Return the texts of ids: words spaced as in print, characters and sub-words joined.
 
         Parameters
         ----------
-        sequences : Sequences
+        sequences : Ragged
             Ids; padding and boundaries are left out.
 
         Returns
@@ -185,9 +178,9 @@ class Tokens:
         join: Callable[[list[str]], str] = "".join if by_char else print_words
         return [join([term for term in terms[row] if term]) for row in rows]
 
-    def pieces(self, sequences: Sequences) -> list[list[str]]:
+    def pieces(self, sequences: Ragged) -> list[list[str]]:
         """Return each id of each row as text: what a network sees; "" for padding and boundaries."""
-        pieces = self.decode(Sequences(sequences.ids, np.arange(len(sequences.ids) + 1)))
+        pieces = self.decode(Ragged(sequences.ids, np.arange(len(sequences.ids) + 1)))
         return [pieces[start:stop] for start, stop in pairwise(sequences.offsets.tolist())]
 
     def __getstate__(self) -> dict[str, Any]:
@@ -243,7 +236,7 @@ class Tokens:
 
     # -- numbering -----------------------------------------------------------------------------
 
-    def _number(self, rows: _Rows) -> Sequences:
+    def _number(self, rows: _Rows) -> Ragged:
         flat = rows.flat
         if isinstance(flat, np.ndarray):
             terms, codes = np.unique(flat, return_inverse=True)
@@ -371,15 +364,13 @@ def _lists(rows: _Rows) -> list[list[str]]:
     return [flat[stop - n : stop] for stop, n in zip(stops, rows.lengths.tolist(), strict=True)]
 
 
-def _sequences(ids: np.ndarray, counts: np.ndarray) -> Sequences:
-    """Return ids and lengths as Sequences; a row without ids gets a boundary."""
+def _sequences(ids: np.ndarray, counts: np.ndarray) -> Ragged:
+    """Return ids and lengths as Ragged; a row without ids gets a boundary."""
     empty = np.flatnonzero(counts == 0)
-    offsets = np.zeros(len(counts) + 1, np.int64)
     if len(empty):
         ids = np.insert(ids, np.cumsum(counts)[empty], BOUNDARY)
         counts = np.maximum(counts, 1)
-    np.cumsum(counts, out=offsets[1:])
-    return Sequences(np.ascontiguousarray(ids, dtype=np.int32), offsets)
+    return Ragged.from_lengths(np.ascontiguousarray(ids, dtype=np.int32), counts)
 
 
 def _frequent_terms(rows: _Rows, n_texts: int, min_df: Any, vocab_size: int | None) -> list[str]:

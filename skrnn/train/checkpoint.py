@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 
 from skrnn.storage.container import read, write
@@ -54,7 +54,7 @@ class Checkpoint:
         """
         monitor = self.monitor
         self.identity = identity | {
-            "the texts held out": digest(
+            "the texts held out": joblib.hash(
                 {name: value for name, value in vars(monitor.validation).items() if name not in _SERVING}
                 if monitor.validation
                 else None
@@ -101,42 +101,3 @@ class Checkpoint:
     def end(self) -> None:
         """Remove the file: the training is over."""
         self.path.unlink(missing_ok=True)
-
-
-def digest(values: Any) -> str:
-    """Return the SHA-256 of arrays, plain values, and lists, tuples and dicts of those.
-
-    Parameters
-    ----------
-    values : Any
-        What to tell from others.
-
-    Returns
-    -------
-    digest : str
-        64 hexadecimal digits.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skrnn.train.checkpoint import digest
-    >>> digest([np.zeros(2), "a"]) == digest([np.zeros(2), "a"]) != digest([np.zeros(2), "b"])
-    True
-    """
-    total = hashlib.sha256()
-
-    def add(value: Any) -> None:
-        if isinstance(value, np.ndarray):
-            total.update(f"{value.dtype} {value.shape} ".encode())
-            total.update(np.ascontiguousarray(value).reshape(-1).view(np.uint8))  # type: ignore[arg-type]
-        elif isinstance(value, list | tuple):
-            total.update(f"{len(value)} ".encode())
-            for item in value:
-                add(item)
-        elif isinstance(value, dict):
-            add([[key, value[key]] for key in sorted(value)])
-        else:
-            total.update(f"{value!r} ".encode())
-
-    add(values)
-    return total.hexdigest()

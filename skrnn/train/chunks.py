@@ -8,8 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from skrnn.ragged import Ragged
 from skrnn.spec import Spec, Weights
-from skrnn.text.tokens import Sequences
 from skrnn.train.fit import AfterEpoch, EpochEnd, Examples, fit, optimizer_state, text_batches, trainable
 
 Slots = dict[str, np.ndarray]  # the state of an optimizer, its learning rate aside
@@ -18,7 +18,7 @@ Slots = dict[str, np.ndarray]  # the state of an optimizer, its learning rate as
 def train_chunk(
     spec: Spec,
     weights: Weights,
-    chunk: tuple[Sequences, np.ndarray | None, np.ndarray, float],
+    chunk: tuple[Ragged, np.ndarray | None, np.ndarray, float],
     slots: Slots,
     *,
     optimizer: str,

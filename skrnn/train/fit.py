@@ -8,14 +8,15 @@ from contextlib import AbstractContextManager, contextmanager
 from threading import Lock
 from typing import Any, NamedTuple
 
+import joblib
 import keras
 import numpy as np
 
+from skrnn.ragged import BOUNDARY, PAD, UNKNOWN, Ragged
 from skrnn.serve.forward import one_blas_thread
 from skrnn.spec import TOKEN_HEADS, Spec, Weights
-from skrnn.text.tokens import BOUNDARY, PAD, UNKNOWN, Sequences
-from skrnn.train.batches import Bucket, add_noise, buckets, epoch, lengths, pad, take_rows, with_boundary
-from skrnn.train.checkpoint import Checkpoint, digest
+from skrnn.train.batches import Bucket, add_noise, buckets, epoch
+from skrnn.train.checkpoint import Checkpoint
 from skrnn.train.losses import RDrop
 from skrnn.train.network import network, variables
 from skrnn.train.tensorflow import EMBEDDING_RATE, dataset
@@ -43,7 +44,7 @@ _lock = Lock()
 class Examples(NamedTuple):
     """What a network learns from."""
 
-    sequences: Sequences
+    sequences: Ragged
     targets: np.ndarray | None  # (n_samples,) or (n_samples, n_outputs); None where the text is the target
     weights: np.ndarray  # (n_samples,) float32
     r_drop: float = 0.0  # weight of the divergence between two answers to one text, see RDrop
@@ -111,23 +112,23 @@ class _Batches(Batches):
     def batch(self, index: int) -> tuple[Any, np.ndarray, np.ndarray]:
         """Return the inputs, targets and sample weights of one batch."""
         rows, length = self.batches[index]
-        sequences, weights = take_rows(self.examples.sequences, rows), self.examples.weights[rows]
+        sequences, weights = self.examples.sequences.take(rows), self.examples.weights[rows]
         if self.examples.targets is not None:
             twice = np.repeat(np.arange(len(rows)), 2 if self.examples.r_drop else 1)
-            return pad(sequences, length)[twice], self.examples.targets[rows[twice]], weights[twice]
+            return sequences.pad(length)[twice], self.examples.targets[rows[twice]], weights[twice]
         return self._token_batch(sequences, weights, length, index)
 
     def _token_batch(
-        self, sequences: Sequences, weights: np.ndarray, length: int, index: int
+        self, sequences: Ragged, weights: np.ndarray, length: int, index: int
     ) -> tuple[Any, np.ndarray, np.ndarray]:
         """Return a batch whose targets are the ids themselves."""
         rng = np.random.default_rng([self.seed, self.epoch, index])
-        previous = pad(with_boundary(sequences, BOUNDARY, first=True), length + 1)
-        targets = pad(with_boundary(sequences, BOUNDARY, first=False), length + 1)
+        previous = sequences.prepend(BOUNDARY).pad(length + 1)
+        targets = sequences.append(BOUNDARY).pad(length + 1)
         if self.spec.head == "autoencoder":
             hidden = (rng.random(previous.shape) < self.spec.dropout) & (previous > BOUNDARY)
             noisy = add_noise(sequences, self.spec.noise, rng)
-            inputs = [pad(noisy, length), np.where(hidden, np.int32(UNKNOWN), previous)]
+            inputs = [noisy.pad(length), np.where(hidden, np.int32(UNKNOWN), previous)]
         elif self.spec.bidirectional:
             inputs = [previous, targets]
             targets = np.concatenate([targets, previous], axis=1)
@@ -365,7 +366,7 @@ def optimizer_state(model: keras.Model) -> dict[str, Any]:
 
 def text_batches(spec: Spec, examples: Examples, batch_size: int, max_tokens: int, seed: int) -> Batches:
     """Return the batches of a training."""
-    return _Batches(spec, examples, buckets(lengths(examples.sequences), batch_size, max_tokens), seed)
+    return _Batches(spec, examples, buckets(examples.sequences.lengths, batch_size, max_tokens), seed)
 
 
 class OneCycle(keras.callbacks.Callback):
@@ -424,11 +425,11 @@ def identity(model: keras.Model, batches: Batches, epochs: int) -> dict[str, Any
     backend = keras.backend.backend()
     settings = model.optimizer.get_config() | {"name": ""}  # Keras counts the optimizers of a process in it
     return {
-        "the texts, targets or weights": digest(batches.examples),
-        "batch_size": digest(batches.parts),
+        "the texts, targets or weights": joblib.hash(batches.examples),
+        "batch_size": joblib.hash(batches.parts),
         "random_state": str(batches.seed),
-        "the weights that are started from": digest([read(model)]),
-        "optimizer or learning_rate": digest([type(model.optimizer).__name__, settings]),
+        "the weights that are started from": joblib.hash([read(model)]),
+        "optimizer or learning_rate": joblib.hash([type(model.optimizer).__name__, settings]),
         "label_smoothing": str(getattr(model.loss, "smoothing", 0.0)),
         "epochs": str(epochs),
         "the versions of Keras, its backend or NumPy": " ".join(

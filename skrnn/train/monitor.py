@@ -10,10 +10,10 @@ from typing import Literal
 
 import numpy as np
 
+from skrnn.ragged import Ragged
 from skrnn.serve.forward import Forward
 from skrnn.serve.heads import row_losses, score
 from skrnn.spec import TOKEN_HEADS, Spec, Weights
-from skrnn.text.tokens import Sequences
 
 
 def is_heard(verbose: int) -> bool:
@@ -26,7 +26,7 @@ class Validation:
 
     Parameters
     ----------
-    sequences : Sequences
+    sequences : Ragged
         Ragged ids.
     targets : ndarray or None
         As in training; None where the text is the target.
@@ -37,7 +37,7 @@ class Validation:
     """
 
     def __init__(
-        self, sequences: Sequences, targets: np.ndarray | None, weights: np.ndarray, n_jobs: int
+        self, sequences: Ragged, targets: np.ndarray | None, weights: np.ndarray, n_jobs: int
     ) -> None:
         self.sequences, self.targets, self.weights = sequences, targets, weights
         self.n_jobs = n_jobs

@@ -8,8 +8,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from skrnn.ragged import PAD
 from skrnn.spec import EPSILON, TOKEN_HEADS, Spec, Weights
-from skrnn.text.tokens import PAD
 from skrnn.train.self_attention import Block, Last, Positions
 from skrnn.train.tensorflow import recurrent_layer
 

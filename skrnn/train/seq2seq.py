@@ -9,9 +9,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from skrnn.ragged import BOUNDARY, PAD, Ragged
 from skrnn.spec import Spec, Weights
-from skrnn.text.tokens import BOUNDARY, PAD, Sequences
-from skrnn.train.batches import buckets, lengths, pad, take_rows, with_boundary
+from skrnn.train.batches import buckets
 from skrnn.train.checkpoint import Checkpoint
 from skrnn.train.fit import AfterEpoch, Batches, EpochEnd, compile_model, fit, lent, scheduled
 from skrnn.train.losses import SmoothedCrossentropy
@@ -133,8 +133,8 @@ def _decode(build: Builder, x: Any, target_mask: Any, memory: Any, mask: Any, ve
 class Pairs(NamedTuple):
     """What a "seq2seq" network learns from."""
 
-    sources: Sequences
-    targets: Sequences
+    sources: Ragged
+    targets: Ragged
     weights: np.ndarray  # (n_samples,) float32
 
 
@@ -144,12 +144,12 @@ class _Batches(Batches):
     def batch(self, index: int) -> tuple[Any, np.ndarray, np.ndarray]:
         """Return the inputs, targets and token weights of one batch."""
         rows, _ = self.batches[index]
-        sources, targets = take_rows(self.examples.sources, rows), take_rows(self.examples.targets, rows)
-        width = _rounded(lengths(targets).max() + 1)
-        previous = pad(with_boundary(targets, BOUNDARY, first=True), width)
-        following = pad(with_boundary(targets, BOUNDARY, first=False), width)
+        sources, targets = self.examples.sources.take(rows), self.examples.targets.take(rows)
+        width = _rounded(targets.lengths.max() + 1)
+        previous = targets.prepend(BOUNDARY).pad(width)
+        following = targets.append(BOUNDARY).pad(width)
         share = (following != PAD) * self.examples.weights[rows, None]
-        inputs = pad(sources, _rounded(lengths(sources).max())), previous
+        inputs = sources.pad(_rounded(sources.lengths.max())), previous
         return inputs, following, (share / max(share.sum(), 1e-9)).astype(np.float32)
 
 
@@ -192,7 +192,7 @@ after_epoch, checkpoint
         compile_model(model, SmoothedCrossentropy(label_smoothing), optimizer, learning_rate, training=True)
         return model
 
-    counts = lengths(pairs.sources) + lengths(pairs.targets)
+    counts = pairs.sources.lengths + pairs.targets.lengths
     batches = _Batches(pairs, buckets(counts, batch_size, max_tokens), seed)
     key = spec, optimizer, label_smoothing
     with lent(key, build, weights, learning_rate, seed, keep=not callbacks) as model:

@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from skrnn.ragged import BOUNDARY, Ragged
 from skrnn.serve.cells import Cell
 from skrnn.serve.forward import Forward, over_batches
 from skrnn.serve.heads import log_softmax, sigmoid
 from skrnn.spec import ACTIVATIONS, LAYERS, N_GATES, POOLINGS, Spec, initial_weights, weight_shapes
-from skrnn.text.tokens import BOUNDARY, Sequences
-from skrnn.train.batches import join_rows, lengths, pad, take_rows, with_boundary
 
 COUNTS = [7, 1, 4, 12, 1, 7, 3, 5]
 
@@ -19,7 +18,7 @@ COUNTS = [7, 1, 4, 12, 1, 7, 3, 5]
 def ragged(seed=0, n_ids=11):
     rng = np.random.default_rng(seed)
     offsets = np.concatenate([[0], np.cumsum(COUNTS)])
-    return Sequences(rng.integers(1, n_ids, offsets[-1]).astype(np.int32), offsets)
+    return Ragged(rng.integers(1, n_ids, offsets[-1]).astype(np.int32), offsets)
 
 
 def weights_of(spec, seed=0):
@@ -49,7 +48,7 @@ def keras_predict(spec, weights, inputs):
 def test_vectors_equal_those_of_keras(layer, bidirectional, n_layers, pooling):
     spec = spec_of(layer=layer, bidirectional=bidirectional, n_layers=n_layers, pooling=pooling)
     weights, sequences = weights_of(spec), ragged()
-    expected = keras_predict(spec, weights, pad(sequences, 15))
+    expected = keras_predict(spec, weights, sequences.pad(15))
     np.testing.assert_allclose(Forward(spec, weights).encode(sequences), expected, rtol=0, atol=1e-5)
 
 
@@ -92,7 +91,7 @@ def test_the_compiled_tanh_is_exact_enough_and_shows_what_is_no_number():
 def test_three_layers_equal_those_of_keras():
     spec = spec_of(n_layers=3, bidirectional=True)
     weights, sequences = weights_of(spec), ragged()
-    expected = keras_predict(spec, weights, pad(sequences))
+    expected = keras_predict(spec, weights, sequences.pad())
     np.testing.assert_allclose(Forward(spec, weights).encode(sequences), expected, rtol=0, atol=1e-5)
 
 
@@ -101,7 +100,7 @@ def test_three_layers_equal_those_of_keras():
 def test_activations_equal_those_of_keras(layer, activation):
     spec = spec_of(layer=layer, rnn_activation=activation, activation=activation, n_components=3)
     weights, sequences = weights_of(spec), ragged()
-    expected = keras_predict(spec, weights, pad(sequences))
+    expected = keras_predict(spec, weights, sequences.pad())
     np.testing.assert_allclose(Forward(spec, weights).encode(sequences), expected, rtol=1e-5, atol=1e-5)
 
 
@@ -112,18 +111,18 @@ def test_heads_equal_those_of_keras(head):
     forward = Forward(spec, weights)
     outputs = forward.outputs(forward.encode(sequences))
     decoded = {"softmax": lambda x: np.exp(log_softmax(x)), "sigmoid": sigmoid, "linear": np.asarray}
-    expected = keras_predict(spec, weights, pad(sequences))
+    expected = keras_predict(spec, weights, sequences.pad())
     np.testing.assert_allclose(decoded[head](outputs), expected, rtol=0, atol=1e-5)
 
 
 def keras_log_likelihoods(spec, weights, sequences):
     from skrnn.train.door import keras_half
 
-    previous = pad(with_boundary(sequences, BOUNDARY, first=True))
-    following = pad(with_boundary(sequences, BOUNDARY, first=False))
+    previous = sequences.prepend(BOUNDARY).pad()
+    following = sequences.append(BOUNDARY).pad()
     network = keras_half("network", wanted_by="a test").network(spec, weights, training=True)
     if spec.head == "autoencoder":
-        inputs = (pad(sequences), previous)
+        inputs = (sequences.pad(), previous)
     else:
         inputs = (previous, following) if spec.bidirectional else previous
     log_probabilities = log_softmax(network.predict(inputs, verbose=0)[:, : following.shape[1]])
@@ -165,7 +164,7 @@ def test_the_step_of_a_search_gives_the_same_log_likelihoods(layer, parameters):
     forward = Forward(spec, weights)
     vectors = forward.encode(sequences) if spec.head == "autoencoder" else None
     step, states = forward.stepper(len(COUNTS), vectors)
-    following = pad(with_boundary(sequences, BOUNDARY, first=False))
+    following = sequences.append(BOUNDARY).pad()
     total, ids = np.zeros(len(COUNTS)), np.full(len(COUNTS), BOUNDARY)
     for column in following.T:
         log_probs, states = step(ids, states)
@@ -201,7 +200,7 @@ def test_states_follow_the_formulas(layer):
     weights, sequences = weights_of(spec), ragged()
     states = Forward(spec, weights).states(sequences)
     for i, found in enumerate(states):
-        ids = take_rows(sequences, np.array([i])).ids
+        ids = sequences.take(np.array([i])).ids
         expected = by_hand(layer, weights, weights["embedding/embeddings"][ids].astype(float), 4)
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
 
@@ -224,11 +223,11 @@ def test_neighbours_order_and_threads_change_nothing(layer, pooling):
     weights, sequences = weights_of(spec), ragged()
     together = Forward(spec, weights).encode(sequences)
     for i in range(len(COUNTS)):
-        alone = Forward(spec, weights).encode(take_rows(sequences, np.array([i])))
+        alone = Forward(spec, weights).encode(sequences.take(np.array([i])))
         np.testing.assert_allclose(alone[0], together[i], rtol=0, atol=1e-6)
     many = np.random.default_rng(0).integers(0, len(COUNTS), 700)
     forward = Forward(spec, weights)
-    one, two = (forward.encode(take_rows(sequences, many), n_jobs) for n_jobs in (1, 2))
+    one, two = (forward.encode(sequences.take(many), n_jobs) for n_jobs in (1, 2))
     np.testing.assert_array_equal(one, two)
     np.testing.assert_allclose(one, together[many], rtol=0, atol=1e-6)
 
@@ -238,15 +237,15 @@ def test_log_likelihoods_of_many_are_those_of_each():
     forward, sequences = Forward(spec, weights_of(spec)), ragged()
     expected = forward.log_likelihood(sequences)
     many = np.random.default_rng(0).integers(0, len(COUNTS), 700)
-    found = forward.log_likelihood(take_rows(sequences, many))
+    found = forward.log_likelihood(sequences.take(many))
     np.testing.assert_allclose(found, expected[many], rtol=1e-5)
-    np.testing.assert_array_equal(forward.log_likelihood(take_rows(sequences, many), 2), found)
+    np.testing.assert_array_equal(forward.log_likelihood(sequences.take(many), 2), found)
 
 
 def test_likelihoods_over_many_ids_are_had_in_chunks():
     spec = spec_of(head="language_model", n_ids=200_000, n_outputs=200_000)  # 41 tokens a chunk, of 48
     forward, sequences = Forward(spec, weights_of(spec)), ragged(n_ids=200_000)
-    alone = [forward.log_likelihood(take_rows(sequences, np.array([i])))[0] for i in range(len(COUNTS))]
+    alone = [forward.log_likelihood(sequences.take(np.array([i])))[0] for i in range(len(COUNTS))]
     np.testing.assert_allclose(forward.log_likelihood(sequences), alone, rtol=1e-5)
 
 
@@ -255,7 +254,7 @@ def test_the_folded_table_changes_nothing():
     weights, sequences = weights_of(spec), ragged()
     forward = Forward(spec, weights)
     assert forward._tables is None
-    before = forward.encode(take_rows(sequences, np.array([0, 1])))
+    before = forward.encode(sequences.take(np.array([0, 1])))
     for _ in range(2):
         after = forward.encode(sequences)
     assert forward._tables is not None
@@ -285,7 +284,7 @@ def test_states_are_the_vectors_of_beginnings(n_jobs):
     rows = np.split(sequences.ids, sequences.offsets[1:-1])
     assert [len(part) for part in states] == [len(row) for row in rows]
     for row, part in zip(rows, states, strict=True):
-        beginnings = join_rows([row[: n + 1] for n in range(len(row))])
+        beginnings = Ragged.from_rows([row[: n + 1] for n in range(len(row))])
         np.testing.assert_allclose(part, forward.encode(beginnings), atol=1e-6)
 
 
@@ -320,4 +319,4 @@ def test_start_weights_are_those_of_the_keras_layers():
     np.testing.assert_array_equal(weights["forward_0/bias"], np.repeat([0, 1, 0, 0], 64))
     again = initial_weights(replace(spec), np.random.default_rng(0))
     assert all(np.array_equal(weights[name], again[name]) for name in weights)
-    assert lengths(ragged()).tolist() == COUNTS
+    assert ragged().lengths.tolist() == COUNTS

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from skrnn.ragged import BOUNDARY, PAD
 from skrnn.serve.search import Rules, beam, greedy, largest, sample
-from skrnn.text.tokens import BOUNDARY, PAD
 
 N_IDS = 5  # padding, unknown, the boundary and two terms
 seeds = st.integers(0, 2**16)

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from skrnn import train_vectors
+from skrnn.ragged import N_SPECIAL, Ragged
 from skrnn.text import cooccurrence
 from skrnn.text.cooccurrence import SCALE, cooccurrence_vectors
-from skrnn.text.tokens import N_SPECIAL, Sequences, Tokens
+from skrnn.text.tokens import Tokens
 
 TEXTS = [
     f"{article} {colour} {thing} {verb} here"
@@ -33,7 +34,7 @@ def counted_plainly(sequences, n_ids, window):
 def test_neighbours_are_counted_within_texts_in_chunks_of_any_size(monkeypatch, pairs, window):
     monkeypatch.setattr(cooccurrence, "_PAIRS", pairs)
     rng = np.random.default_rng(0)
-    sequences = Sequences(rng.integers(0, 9, 60).astype(np.int32), np.array([0, 0, 1, 4, 30, 30, 60]))
+    sequences = Ragged(rng.integers(0, 9, 60).astype(np.int32), np.array([0, 0, 1, 4, 30, 30, 60]))
     counts = cooccurrence._neighbours(sequences, 9, window)
     np.testing.assert_allclose(counts.toarray(), counted_plainly(sequences, 9, window))
 

@@ -10,8 +10,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn.feature_extraction.text import CountVectorizer
 
+from skrnn.ragged import BOUNDARY, N_SPECIAL, PAD, UNKNOWN, Ragged
 from skrnn.text import words as module
-from skrnn.text.tokens import BOUNDARY, N_SPECIAL, PAD, UNKNOWN, Sequences, Tokens
+from skrnn.text.tokens import Tokens
 
 WORDS = r"(?u)\w+|[^\w\s]"
 TEXTS = ["a b c", "a b", "a", "", "d d d d"]
@@ -327,7 +328,7 @@ def test_characters_and_sub_words_come_back(text):
 
 
 def test_unknown_and_special_ids_in_print():
-    ids = Sequences(np.array([PAD, BOUNDARY, 3, UNKNOWN, 4, BOUNDARY], np.int32), np.array([0, 4, 6]))
+    ids = Ragged(np.array([PAD, BOUNDARY, 3, UNKNOWN, 4, BOUNDARY], np.int32), np.array([0, 4, 6]))
     assert Tokens.fit(["a b"])[0].decode(ids) == ["a <unk>", "b"]
     assert Tokens.fit(["ab"], analyzer="char")[0].decode(ids) == ["a\ufffd", "b"]
 

@@ -3,28 +3,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skrnn.text.tokens import BOUNDARY, PAD
-from skrnn.train.batches import (
-    _EDGES,
-    add_noise,
-    buckets,
-    epoch,
-    join_rows,
-    lengths,
-    pack,
-    pad,
-    serving_batches,
-    take_rows,
-    truncate,
-    with_boundary,
-)
+from skrnn.ragged import BOUNDARY, PAD, Ragged
+from skrnn.serve.packing import pack, serving_batches
+from skrnn.train.batches import _EDGES, add_noise, buckets, epoch
 
 ragged = st.lists(st.lists(st.integers(1, 99), min_size=1, max_size=12), min_size=1, max_size=12)
 counts_of = st.lists(st.integers(1, 600), min_size=1, max_size=200).map(np.array)
 
 
 def sequences(rows):
-    return join_rows([np.array(row, np.int32) for row in rows])
+    return Ragged.from_rows([np.array(row, np.int32) for row in rows])
 
 
 def rows(sequences):
@@ -35,17 +23,17 @@ def rows(sequences):
 def test_rows_are_joined_and_taken(given):
     joined = sequences(given)
     assert rows(joined) == given and joined.ids.dtype == np.int32 and joined.offsets.dtype == np.int64
-    assert lengths(joined).tolist() == [len(row) for row in given]
+    assert joined.lengths.tolist() == [len(row) for row in given]
     order = np.array([0, *range(len(given) - 1, -1, -1)])  # any order, and a row twice
-    assert rows(take_rows(joined, order)) == [given[i] for i in order]
+    assert rows(joined.take(order)) == [given[i] for i in order]
 
 
 def test_no_rows():
-    none = join_rows([])
+    none = Ragged.from_rows([])
     assert len(none.ids) == 0 and none.offsets.tolist() == [0]
-    assert take_rows(none, np.array([], np.int64)).offsets.tolist() == [0]
-    assert truncate(none, 3, "middle").offsets.tolist() == [0]
-    assert pad(none, 4).shape == (0, 4) and serving_batches(lengths(none), 8, 8) == []
+    assert none.take(np.array([], np.int64)).offsets.tolist() == [0]
+    assert none.truncate(3, "middle").offsets.tolist() == [0]
+    assert none.pad(4).shape == (0, 4) and serving_batches(none.lengths, 8, 8) == []
 
 
 @given(ragged, st.integers(1, 13))
@@ -55,16 +43,16 @@ def test_truncation_keeps_the_other_side(given, length):
         return row if len(row) <= length else row[: length - tail] + row[len(row) - tail :]
 
     joined = sequences(given)
-    assert rows(truncate(joined, length, "end")) == [row[:length] for row in given]
-    assert rows(truncate(joined, length, "start")) == [row[-length:] for row in given]
-    assert rows(truncate(joined, length, "middle")) == [middle(row) for row in given]
+    assert rows(joined.truncate(length, "end")) == [row[:length] for row in given]
+    assert rows(joined.truncate(length, "start")) == [row[-length:] for row in given]
+    assert rows(joined.truncate(length, "middle")) == [middle(row) for row in given]
     assert rows(joined) == given
 
 
 @given(ragged)
 def test_padding_is_on_the_right(given):
     for extra in (None, 13):
-        matrix = pad(sequences(given), extra)
+        matrix = sequences(given).pad(extra)
         width = extra or max(map(len, given))
         assert matrix.dtype == np.int32
         assert matrix.tolist() == [row + [PAD] * (width - len(row)) for row in given]
@@ -73,8 +61,8 @@ def test_padding_is_on_the_right(given):
 @given(ragged)
 def test_boundaries(given):
     joined = sequences(given)
-    assert rows(with_boundary(joined, BOUNDARY, first=True)) == [[BOUNDARY, *row] for row in given]
-    assert rows(with_boundary(joined, BOUNDARY, first=False)) == [[*row, BOUNDARY] for row in given]
+    assert rows(joined.prepend(BOUNDARY)) == [[BOUNDARY, *row] for row in given]
+    assert rows(joined.append(BOUNDARY)) == [[*row, BOUNDARY] for row in given]
 
 
 @given(ragged, st.floats(0, 0.95), st.integers(0, 99))
@@ -170,4 +158,4 @@ def test_serving_batches_have_each_row_once_the_longest_first(counts, max_rows, 
 @pytest.mark.parametrize("side", ["end", "start", "middle"])
 def test_what_is_short_enough_is_not_copied(side):
     given = sequences([[1, 2], [3]])
-    assert truncate(given, 2, side) is given
+    assert given.truncate(2, side) is given

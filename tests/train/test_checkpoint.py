@@ -14,7 +14,6 @@ from sklearn.base import clone
 
 import skrnn
 from skrnn.storage.encoding import FileError
-from skrnn.train.checkpoint import digest
 
 TEXTS = [
     "good film",
@@ -141,12 +140,6 @@ def test_another_file_is_not_overwritten(tmp_path):
     with pytest.raises(FileError, match="holds 'estimator', not 'checkpoint'"):
         clone(ESTIMATORS["classifier"]).set_params(checkpoint=path).fit(TEXTS, LABELS)
     assert path.read_bytes() == kept
-
-
-def test_digests_tell_values_apart():
-    values = [1, "1", 1.0, [1], [[1]], [1, 1], None, {"a": 1}, np.array(1), np.array([1]), np.array([1.0])]
-    assert len({digest(value) for value in values}) == len(values)
-    assert digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
 
 
 @pytest.mark.slow

@@ -9,9 +9,10 @@ import keras
 import numpy as np
 import pytest
 
+from skrnn.ragged import Ragged
 from skrnn.spec import Spec, initial_weights
 from skrnn.train import fit as training
-from skrnn.train.batches import buckets, join_rows, lengths
+from skrnn.train.batches import buckets
 from skrnn.train.fit import (
     LARGE,
     N_SAMPLED,
@@ -37,7 +38,9 @@ SCHEDULE = {
 def examples(rows, targets=None, weights=None):
     targets = None if targets is None else np.array(targets, np.float32)[:, None]
     weights = np.ones(len(rows)) if weights is None else np.array(weights)
-    return Examples(join_rows([np.array(row, np.int32) for row in rows]), targets, weights.astype(np.float32))
+    return Examples(
+        Ragged.from_rows([np.array(row, np.int32) for row in rows]), targets, weights.astype(np.float32)
+    )
 
 
 def trained(spec, data, **changes):
@@ -156,7 +159,7 @@ def test_what_is_frozen_stays(frozen):
 
 def test_an_epochs_batches_depend_on_its_number_only():
     data = examples([[3] * n for n in range(1, 60)], [0, 1] * 29 + [0])
-    parts = buckets(lengths(data.sequences), 4, 2**15)
+    parts = buckets(data.sequences.lengths, 4, 2**15)
 
     def drawn(skip):
         batches = _Batches(SPEC, data, parts, seed=1)
@@ -183,7 +186,7 @@ def test_each_epoch_reads_all_of_its_own_batches(monkeypatch):
     monkeypatch.setattr(_Batches, "batch", noted)
     data = examples([[3] * n for n in range(1, 20)], [0, 1] * 9 + [0])
     trained(SPEC, data, epochs=3, batch_size=4)
-    parts = buckets(lengths(data.sequences), 4, SCHEDULE["max_tokens"])
+    parts = buckets(data.sequences.lengths, 4, SCHEDULE["max_tokens"])
     for epoch in range(3):
         batches = _Batches(SPEC, data, parts, seed=SCHEDULE["seed"])
         batches.go_to(epoch)
@@ -192,7 +195,7 @@ def test_each_epoch_reads_all_of_its_own_batches(monkeypatch):
 
 def test_tensorflow_takes_no_length_for_fixed():
     data = examples([[3] * 5] * 20, [0] * 20)
-    batches = _Batches(SPEC, data, buckets(lengths(data.sequences), 4, 2**15), 0)
+    batches = _Batches(SPEC, data, buckets(data.sequences.lengths, 4, 2**15), 0)
     read = dataset(batches)
     assert [tuple(part.shape) for part in read.element_spec] == [(None, None), (None, None), (None,)]
     assert int(read.cardinality()) == len(batches) == 5
@@ -205,7 +208,7 @@ def test_tensorflow_takes_no_length_for_fixed():
 def test_targets_of_texts_are_the_texts():
     spec = Spec(n_ids=9, embedding_dim=2, layer="gru", rnn_units=2, head="autoencoder", n_outputs=9)
     data = examples([[3, 4, 5], [6]], None, [1, 3])
-    batch = _Batches(spec, data, buckets(lengths(data.sequences), 8, 2**15), 0)[0]
+    batch = _Batches(spec, data, buckets(data.sequences.lengths, 8, 2**15), 0)[0]
     (texts, previous), targets, weights = batch
     order = [0, 1] if texts[0, 0] == 3 else [1, 0]
     assert texts[order, :4].tolist() == [[3, 4, 5, 0], [6, 0, 0, 0]]
@@ -220,7 +223,7 @@ def test_word_dropout_hides_what_was_written_but_not_the_boundary():
         n_ids=9, embedding_dim=2, layer="gru", rnn_units=2, head="autoencoder", n_outputs=9, dropout=0.5
     )
     data = examples([[3, 4, 5, 6, 7, 8]] * 50)
-    (texts, previous), targets, _ = _Batches(spec, data, buckets(lengths(data.sequences), 64, 2**15), 0)[0]
+    (texts, previous), targets, _ = _Batches(spec, data, buckets(data.sequences.lengths, 64, 2**15), 0)[0]
     assert (texts[:, :6] == [3, 4, 5, 6, 7, 8]).all() and (targets[:, :6] == texts[:, :6]).all()
     assert (previous[:, 0] == 2).all()
     assert 0.4 < (previous[:, 1:7] == 1).mean() < 0.6 and not (previous[:, 7:] == 1).any()

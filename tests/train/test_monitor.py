@@ -3,12 +3,12 @@ import re
 import numpy as np
 import pytest
 
+from skrnn.ragged import Ragged
 from skrnn.spec import Spec, initial_weights
-from skrnn.text.tokens import Sequences
 from skrnn.train.monitor import Monitor, Validation
 
 SPEC = Spec(n_ids=6, embedding_dim=2, layer="gru", rnn_units=2, head="sigmoid", n_outputs=1)
-IDS = Sequences(np.array([3, 4, 5, 3], np.int32), np.array([0, 2, 3, 4]))
+IDS = Ragged(np.array([3, 4, 5, 3], np.int32), np.array([0, 2, 3, 4]))
 
 
 def monitor(losses=None, **changes):

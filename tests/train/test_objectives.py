@@ -5,8 +5,8 @@ import pytest
 
 import skrnn.train.fit
 from skrnn import RNNTextClassifier, RNNTextEncoder
-from skrnn.text.tokens import Sequences
-from skrnn.train.batches import add_noise, lengths
+from skrnn.ragged import Ragged
+from skrnn.train.batches import add_noise
 from skrnn.train.fit import sample_ids
 
 TEXTS = ["good film", "bad film", "very good film indeed", "very bad"]
@@ -95,10 +95,10 @@ def test_a_language_model_cannot_stack_layers_of_two_directions():
 
 def test_noise_drops_and_moves_ids():
     offsets = np.array([0, 1, 50, 100])
-    sequences = Sequences(np.arange(100, dtype=np.int32), offsets)
+    sequences = Ragged(np.arange(100, dtype=np.int32), offsets)
     noisy = add_noise(sequences, 0.3, np.random.default_rng(0))
     assert add_noise(sequences, 0.0, np.random.default_rng(0)) is sequences
-    assert (lengths(noisy) >= 1).all() and 50 < len(noisy.ids) < 90
+    assert (noisy.lengths >= 1).all() and 50 < len(noisy.ids) < 90
     for i in range(3):
         row = noisy.ids[noisy.offsets[i] : noisy.offsets[i + 1]]
         assert ((offsets[i] <= row) & (row < offsets[i + 1])).all()

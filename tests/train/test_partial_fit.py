@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from sklearn.base import clone, is_regressor
 
-from skrnn import RNNTextClassifier, RNNTextEncoder, RNNTextRegressor, load, save, training
+from skrnn import RNNTextClassifier, RNNTextEncoder, RNNTextRegressor, load, save
+from skrnn.train import fit as training
 
 TEXTS = ["good film", "bad film", "a very good film", "very bad", "so good", "so very bad"]
 LABELS = [1, 0, 1, 0, 1, 0]
