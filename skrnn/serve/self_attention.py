@@ -6,11 +6,15 @@ what a small network makes of it, each time of the normalised state (pre-norm, X
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
+
 import numpy as np
 
-from skrnn.serve.cells import ACTIVATE
-from skrnn.spec import EPSILON, Spec, Weights, frequencies
+from skrnn.serve.cells import ACTIVATE, HiddenStates, Shapes
+from skrnn.serve.packing import Packed
+from skrnn.spec import Spec, Weights
 
+EPSILON = 1e-5  # added to variances
 MAX_STATES = 4096  # tokens of a group of rows that are read together
 MAX_SCORES = 2**22  # scores in memory at a time: 16 MB
 
@@ -37,9 +41,43 @@ class SelfAttention:
         ]
         self.norm = weights["norm/gamma"], weights["norm/beta"]
 
-    def inputs(self, x: np.ndarray) -> np.ndarray:
+    @staticmethod
+    def weight_shapes(spec: Spec) -> Shapes:
+        """Return the shapes of the weights."""
+        w = spec.rnn_units
+        shapes: Shapes = {
+            "positions/kernel": (spec.embedding_dim, w),
+            "positions/bias": (w,),
+            "positions/gain": (w,),
+        }
+        for level in range(spec.n_layers):
+            linear = {"heads": (w, 3 * w), "mix": (w, w), "in": (w, 4 * w), "out": (4 * w, w)}
+            for part, shape in linear.items():
+                shapes |= {f"block_{level}/{part}_kernel": shape, f"block_{level}/{part}_bias": shape[1:]}
+            for part in ("attend", "feed"):
+                shapes |= {f"block_{level}/{part}_gamma": (w,), f"block_{level}/{part}_beta": (w,)}
+        return shapes | {"norm/gamma": (w,), "norm/beta": (w,)}
+
+    def is_compiled(self, n_tokens: int) -> bool:
+        """Return False: self-attention has no compiled loops."""
+        return False
+
+    def inputs(self, x: np.ndarray) -> list[np.ndarray]:
         """Return embeddings in the width of the states, (n, d) -> (n, w)."""
-        return x @ self.kernel + self.bias
+        return [x @ self.kernel + self.bias]
+
+    def run(
+        self, tables: list[np.ndarray], packed: Packed, needs: Collection[str], *, compiled: bool = False
+    ) -> HiddenStates:
+        """Run over a packed batch, see :meth:`skrnn.serve.recurrent.Recurrent.run`."""
+        h = self.states(packed.to_row_major(tables[0][packed.ids]), packed.offsets)  # (n_tokens, w)
+        starts, nothing = packed.offsets[:-1], h[:0]
+        return HiddenStates(
+            h[packed.offsets[1:] - 1],
+            h[packed.row_major] if "sequence" in needs else nothing,
+            np.add.reduceat(h, starts) if "total" in needs else nothing,
+            np.maximum.reduceat(h, starts) if "peak" in needs else nothing,
+        )
 
     def states(self, x: np.ndarray, offsets: np.ndarray) -> np.ndarray:
         """Return the state of each token, (n_tokens, w), of the inputs of rows, row by row.
@@ -110,6 +148,23 @@ class SelfAttention:
         shape = (n_rows, n_heads, 0, self.spec.rnn_units // n_heads)
         return [np.empty(shape, np.float32) for _ in range(2 * len(self.blocks))]
 
+    def stepper(
+        self, embeddings: np.ndarray
+    ) -> Callable[[np.ndarray, list[np.ndarray]], tuple[np.ndarray, list[np.ndarray]]]:
+        """Return a function that reads one more token of each row.
+
+        Parameters
+        ----------
+        embeddings : ndarray of float32 of shape (n_ids, d)
+            The embedding.
+
+        Returns
+        -------
+        step : callable
+            Takes ids (b,) and states, see :meth:`start`; returns the hidden states (b, w) and the new states.
+        """
+        return lambda ids, states: self.step(self.inputs(embeddings[ids])[0], states)
+
     def step(self, x: np.ndarray, seen: list[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
         """Return the state of one more token, (n, w), and keys and values with its own.
 
@@ -151,3 +206,9 @@ def sinusoids(positions: np.ndarray, width: int) -> np.ndarray:
     """Return the sines and cosines that say where a token stands, (t,) -> (t, w) (Vaswani et al. 2017)."""
     angles = positions[:, None].astype(np.float32) * frequencies(width)
     return np.concatenate([np.sin(angles), np.cos(angles)], axis=1)[:, :width]
+
+
+def frequencies(width: int) -> np.ndarray:
+    """Return the frequencies of the sines and cosines that encode positions, (ceil(w / 2),)."""
+    half = (width + 1) // 2
+    return (10000.0 ** (-np.arange(half) / half)).astype(np.float32)
