@@ -10,8 +10,8 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from skrnn.constructor import estimator
 from skrnn.fitting import FitMixin
+from skrnn.parameters import estimator
 from skrnn.ragged import Ragged
 from skrnn.serve.forward import Forward
 from skrnn.serve.threads import n_threads
@@ -40,7 +40,7 @@ class BaseRNNText(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FitMixin):
     def __getstate__(self) -> dict[str, Any]:
         """Return the state without what is computed from it."""
         state = super().__getstate__()
-        return {name: value for name, value in state.items() if name not in ("_forward", "_decoder")}
+        return {name: value for name, value in state.items() if name != "_forward"}
 
     def _ids(self, texts: list[str]) -> Ragged:
         return self._tokens.encode(texts).truncate(self.sequence_length_, self._truncation)

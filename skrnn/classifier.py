@@ -13,8 +13,7 @@ from sklearn.utils.multiclass import type_of_target
 
 from skrnn.base import BaseRNNText
 from skrnn.compat import StrOptions, fit_context
-from skrnn.constructor import estimator, parameter
-from skrnn.parameters import NON_NEGATIVE
+from skrnn.parameters import NON_NEGATIVE, estimator, parameter
 from skrnn.samples import Samples
 from skrnn.spec import Spec
 from skrnn.start import PretrainedMixin
@@ -91,25 +90,13 @@ class RNNTextClassifier(ClassifierMixin, PretrainedMixin, BaseRNNText):
             zeros and ones for each text, if a text can have several labels.
         sample_weight : array-like of shape (n_samples,), default=None
             Weight of each text in the loss.
-        X_val : iterable of str, default=None
-            Held-out texts for early stopping, instead of a share of X.
-        y_val : array-like, default=None
-            Their labels.
-        sample_weight_val : array-like, default=None
-            Their weights.
+        {held_out}
 
         Returns
         -------
         self : RNNTextClassifier
 
-        Raises
-        ------
-        TypeError, ValueError
-            If an argument or a parameter is invalid.
-        ImportError
-            If Keras or its backend is missing.
-        FloatingPointError
-            If the loss becomes infinite or NaN. The estimator is unchanged.
+        {raises}
         """
         attributes = self._fit(X, y, sample_weight, X_val, y_val, sample_weight_val)
         self._assign(X, attributes)
@@ -136,14 +123,7 @@ class RNNTextClassifier(ClassifierMixin, PretrainedMixin, BaseRNNText):
         -------
         self : RNNTextClassifier
 
-        Raises
-        ------
-        TypeError, ValueError
-            If an argument or a parameter is invalid, or if y has a label that is not among the classes.
-        ImportError
-            If Keras or its backend is missing.
-        FloatingPointError
-            If the loss becomes infinite or NaN. The estimator is unchanged.
+        {raises}
 
         {chunks}
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from skrnn.compat import CallbackSupportMixin, check_feature_names, with_callbacks
-from skrnn.constructor import estimator
+from skrnn.parameters import estimator
 from skrnn.samples import Samples, check_sample_weight, generator
 from skrnn.serve.threads import n_threads
 from skrnn.spec import Spec
@@ -212,13 +212,12 @@ class FitMixin(StartMixin, CallbackSupportMixin):
 
     def _assign(self, X: Any, attributes: dict[str, Any]) -> None:
         """Replace all fitted attributes at once, so that a fit that fails earlier changes nothing."""
-        derived = ("_forward", "_decoder", "_progress")  # what the next fit must not find
+        derived = ("_forward", "_progress")  # what the next fit must not find
         for name in [name for name in vars(self) if name.endswith("_") or name in derived]:
             delattr(self, name)
         for name, value in attributes.items():
             setattr(self, name, value)
         check_feature_names(self, X, reset=True)
-
 
     # -- recipe and state -----------------------------------------------------------------------
 

@@ -11,8 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from skrnn.compat import clone_parametrized
-from skrnn.constructor import estimator
-from skrnn.parameters import PretrainedParameters, TextParameters
+from skrnn.parameters import NetworkParameters, PretrainedParameters, TrainingParameters, estimator
 from skrnn.ragged import N_SPECIAL, Ragged
 from skrnn.samples import Samples
 from skrnn.serve.weights import initial_weights
@@ -48,7 +47,7 @@ class Start:
 
 
 @estimator
-class StartMixin(TextParameters, BaseEstimator):
+class StartMixin(TrainingParameters, NetworkParameters, BaseEstimator):
     """Chooses the network that a training starts from: a new one, or that of a fitted estimator."""
 
     def _start(
@@ -86,7 +85,15 @@ class StartMixin(TextParameters, BaseEstimator):
                 weights["embedding/embeddings"][known] = vectors[known]
             return tokens, sequences, spec, weights
         tokens = fitted._tokens
-        names = ("embedding_dim", "layer", "rnn_units", "rnn_activation", "n_layers", "n_heads", "bidirectional")
+        names = (
+            "embedding_dim",
+            "layer",
+            "rnn_units",
+            "rnn_activation",
+            "n_layers",
+            "n_heads",
+            "bidirectional",
+        )
         same = {name: getattr(fitted._spec, name) for name in names}
         spec = replace(self._spec_for(head, tokens.n_ids, n_outputs), **same)
         weights = initial_weights(spec, rng)
@@ -110,9 +117,7 @@ class StartMixin(TextParameters, BaseEstimator):
             if fits and (fitted is self or not name.startswith("head")):
                 weights[name] = array.copy()
 
-    def _fit_tokens(
-        self, texts: list[str], vocab_size: int | None, vocabulary: Any
-    ) -> tuple[Tokens, Ragged]:
+    def _fit_tokens(self, texts: list[str], vocab_size: int | None, vocabulary: Any) -> tuple[Tokens, Ragged]:
         return Tokens.fit(
             texts,
             analyzer=self.analyzer,

@@ -45,9 +45,7 @@ def train(job: Job) -> OptimizerState:
     return run(job)
 
 
-def model(
-    spec: Spec, weights: Weights, recipe: Recipe, *, length: int | None, wanted_by: str
-) -> keras.Model:
+def model(spec: Spec, weights: Weights, recipe: Recipe, *, length: int | None, wanted_by: str) -> keras.Model:
     """Return the network of a fitted estimator as a compiled Keras model.
 
     Parameters

@@ -10,7 +10,6 @@ from multiprocessing import parent_process
 import numpy as np
 
 from skrnn.ragged import Ragged
-from skrnn.serve.decoder import DECODERS
 from skrnn.serve.forward import Forward
 from skrnn.spec import Spec, Weights
 from skrnn.targets import HEADS
@@ -58,9 +57,8 @@ class Validation:
     def _mean_log_probability(self, spec: Spec, weights: Weights) -> float:
         """Return the mean log-probability of an id of the targets, text ends included."""
         sequences, targets, sample_weight = self.examples
-        decoder = DECODERS[spec.head](spec, weights)
         written = targets if isinstance(targets, Ragged) else sequences
-        values = decoder.log_likelihood(sequences, targets, self.n_jobs)
+        values = Forward(spec, weights).decoder.log_likelihood(sequences, written, n_jobs=self.n_jobs)
         return float(sample_weight @ values / (sample_weight @ (written.lengths + 1)))
 
 

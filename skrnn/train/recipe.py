@@ -7,7 +7,9 @@ from typing import Literal
 
 Frozen = Literal["nothing", "embedding", "encoder"]
 
-MAX_TOKENS_READ = 2**24  # tokens that epochs="auto" reads in all epochs together, if 4 epochs do not exceed it
+MAX_TOKENS_READ = (
+    2**24
+)  # tokens that epochs="auto" reads in all epochs together, if 4 epochs do not exceed it
 SHORT_TEXT = 12  # tokens: texts that average no more are read in 15 epochs
 MIN_STEPS = 80  # steps of an epoch that batch_size="auto" keeps, down to batches of 8 texts
 SMALL_VOCABULARY = 256  # ids: each is seen so often that it needs only half of the dropout

@@ -1,16 +1,28 @@
-"""How the constructor and the docstring of an estimator are made from its parameters.
+"""How a constructor parameter is declared, and how an estimator's constructor and docstring are made.
 
 A parameter is a field of a keyword-only dataclass: one place holds its default, its constraint and its
 description. ``inspect.signature``, editors, type checkers, validation and the docstring all read it there.
+An estimator inherits its parameters, adds its own with :func:`parameter`, and changes a default by a plain
+assignment in its class body.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from numbers import Integral, Real
 from textwrap import dedent, indent
 from typing import Any, TypeVar, dataclass_transform
+
+from skrnn.compat import Interval
+
+POSITIVE_INT = Interval(Integral, 1, None, closed="left")
+COUNT = Interval(Integral, 0, None, closed="left")
+NON_NEGATIVE = Interval(Real, 0, None, closed="left")
+SHARE = Interval(Real, 0, 1, closed="left")
+MIN_VOCAB_SIZE = Interval(Integral, 4, None, closed="left")  # the three reserved ids and one term
+
 
 T = TypeVar("T")
 
@@ -48,6 +60,24 @@ model_ : keras.Model
     The network as a compiled Keras model, rebuilt from the fitted weights at each access. Its input is the
     output of `padded_ids`."""
 
+HELD_OUT = """\
+X_val : iterable of str, default=None
+    Held-out texts for early stopping, instead of a share of X.
+y_val : array-like, default=None
+    Their targets.
+sample_weight_val : array-like, default=None
+    Their weights."""
+
+RAISES = """\
+Raises
+------
+TypeError, ValueError
+    If an argument or a parameter is invalid.
+ImportError
+    If Keras or its backend is missing.
+FloatingPointError
+    If the loss becomes infinite or NaN. The estimator is unchanged."""
+
 CHUNKS = """\
 Notes
 -----
@@ -57,6 +87,11 @@ and each call adds one to `n_iter_`. With sequence_length=None texts are truncat
 chunks give the same weights, also if the estimator is pickled in between. No chunk is kept. The first call
 in a process takes 1 to 2 s longer, like `fit`; later calls do not, as long as no other estimator is trained
 in between. Chunks of some thousand texts are faster than many small ones."""
+
+
+def options(names: Iterable[str]) -> str:
+    """Return names as a docstring lists them."""
+    return "{" + ", ".join(f'"{name}"' for name in names) + "}"
 
 
 def parameter(*, default: Any, allowed: Any, stage: str, doc: str) -> Any:
@@ -85,8 +120,8 @@ def estimator(cls: type[T]) -> type[T]:
     Parameters
     ----------
     cls : type
-        The class. Its docstring may have the fields {parameters} and {attributes}, and that of its
-        `partial_fit` the field {chunks}.
+        The class. Its docstring may have the fields {parameters} and {attributes}, and those of `fit` and
+        `partial_fit` the fields {held_out}, {raises} and {chunks}.
 
     Returns
     -------
@@ -120,8 +155,10 @@ def _fill_docstrings(cls: Any, fields: list[dataclasses.Field]) -> None:
         entries.append(f"{field.name} : {kind}, default={field.default!r}\n{indent(dedent(text), '    ')}")
     _fill(cls, "{parameters}", "\n".join(entries))
     _fill(cls, "{attributes}", ATTRIBUTES)
-    if "partial_fit" in vars(cls):
-        _fill(vars(cls)["partial_fit"], "{chunks}", CHUNKS)
+    for name in {"fit", "partial_fit"} & vars(cls).keys():
+        method = vars(cls)[name]
+        for place, text in (("{held_out}", HELD_OUT), ("{raises}", RAISES), ("{chunks}", CHUNKS)):
+            _fill(method, place, text)
 
 
 def _fill(target: type | Callable, place: str, text: str) -> None:

@@ -1,0 +1,1 @@
+ANALYZERS = {"word": None, "char": None, "subword": None}
