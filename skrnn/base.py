@@ -1,8 +1,7 @@
-"""The base of the estimators: what a fitted network computes for texts. Fitting is in :mod:`skrnn.fitting`."""
+"""The base of the estimators: what a fitted network computes for texts. :mod:`skrnn.fitting` fits it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,8 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from skrnn.fitting import FitMixin
+from skrnn.fitting.fit import FitMixin
+from skrnn.fitting.samples import as_objects
 from skrnn.parameters import estimator
 from skrnn.ragged import Ragged
 from skrnn.serve.forward import Forward
@@ -194,10 +194,3 @@ class BaseRNNText(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FitMixin):
         tags.transformer_tags.preserves_dtype = []
         tags.non_deterministic = False
         return tags
-
-
-def as_objects(texts: Sequence[str]) -> np.ndarray:
-    """Return texts as an ndarray of dtype object."""
-    array = np.empty(len(texts), dtype=object)
-    array[:] = texts
-    return array

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from skrnn.base import as_objects
+from skrnn.base import BaseRNNText
 from skrnn.compat import fit_context
-from skrnn.pairs import PairFitMixin
+from skrnn.fitting.pairs import PairFitMixin
+from skrnn.fitting.samples import as_objects
 from skrnn.parameters import estimator
 from skrnn.ragged import Ragged
 from skrnn.serve.search import Found
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @estimator
-class RNNTextSeq2Seq(PairFitMixin):
+class RNNTextSeq2Seq(PairFitMixin, BaseRNNText):
     """Recurrent neural network that turns texts into texts.
 
     An encoder reads the source text like the other estimators. A decoder starts from its vector and writes
@@ -115,7 +115,8 @@ class RNNTextSeq2Seq(PairFitMixin):
         if self.shared_vocabulary and not (self.target_vocab_size is self.target_vocabulary is None):
             raise ValueError(
                 "target_vocab_size and target_vocabulary of RNNTextSeq2Seq cannot be combined with "
-                "shared_vocabulary=True, where vocab_size and vocabulary apply to both sides. Leave them None."
+                "shared_vocabulary=True, where vocab_size and vocabulary apply to both sides. Leave them "
+                "None."
             )
         if self.early_stopping == "score":
             text_metrics()  # raise the error before the first epoch, not after it
@@ -171,7 +172,7 @@ class RNNTextSeq2Seq(PairFitMixin):
         ValueError
             If `n_best` is not an int of 1 or more.
         """
-        if not isinstance(n_best, Integral) or n_best < 1:
+        if not isinstance(n_best, int | np.integer) or n_best < 1:
             raise ValueError(
                 f"n_best of RNNTextSeq2Seq.predict_n_best must be an int >= 1. Got {n_best!r} instead."
             )

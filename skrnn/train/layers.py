@@ -88,8 +88,8 @@ class IdsHead(keras.layers.Layer):
 
     In training, the softmax over a large vocabulary may be estimated from some candidates. The targets of the
     batch are always among them; the other candidates stand for all remaining ids. An offset of
-    ``-log(probability of being drawn)`` on their logits makes the sum over the candidates an unbiased estimate
-    of the sum over all ids (Bengio & Senecal 2008; Jean et al. 2015).
+    ``-log(probability of being drawn)`` on their logits makes the sum over the candidates an unbiased
+    estimate of the sum over all ids (Bengio & Senecal 2008; Jean et al. 2015).
 
     Parameters
     ----------

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from multiprocessing import parent_process
+from typing import cast
 
 import numpy as np
 
@@ -50,8 +51,9 @@ class Validation:
         else:
             forward = Forward(spec, weights)
             outputs = forward.outputs(forward.encode(sequences, self.n_jobs))
-            loss = float(np.average(head.losses(outputs, targets), weights=sample_weight))
-            score = head.score(outputs, targets, sample_weight)
+            codes = cast(np.ndarray, targets)
+            loss = float(np.average(head.losses(outputs, codes), weights=sample_weight))
+            score = head.score(outputs, codes, sample_weight)
         return loss, score if self.score is None else self.score(spec, weights)
 
     def _mean_log_probability(self, spec: Spec, weights: Weights) -> float:

@@ -166,9 +166,7 @@ def _compiled_layer(kind: str) -> type[keras.layers.Layer]:
         cell, u = self.cell, self.units
         recurrent, bias = cell.recurrent_kernel + 0.0, cell.bias + 0.0  # custom_gradient takes tensors
         inner = bias[:1]  # these cells do not use it
-        if (
-            kind == "gru"
-        ):  # the recurrent biases of z and r are added to the input's; that of h is inside the gate
+        if kind == "gru":  # the recurrent bias of the candidate stays inside its gate
             inner = bias[1, 2 * u :]
             bias = bias[0] + ops.concatenate([bias[1, : 2 * u], ops.zeros(u)])
         x = ops.matmul(sequences, cell.kernel) + bias  # (b, t, g u)
