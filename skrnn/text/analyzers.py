@@ -1,1 +1,0 @@
-ANALYZERS = {"word": None, "char": None, "subword": None}
