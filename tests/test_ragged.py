@@ -1,4 +1,5 @@
 import pickle
+from itertools import pairwise
 
 import joblib
 import numpy as np
@@ -14,7 +15,7 @@ some_rows = st.lists(st.lists(st.integers(0, 99), max_size=12), max_size=12)
 def as_lists(sequences):
     """Return the rows as lists, read off the two arrays and not with the methods under test."""
     bounds = sequences.offsets.tolist()
-    return [sequences.ids[start:stop].tolist() for start, stop in zip(bounds[:-1], bounds[1:], strict=True)]
+    return [sequences.ids[start:stop].tolist() for start, stop in pairwise(bounds)]
 
 
 def test_reserved_ids_come_before_the_terms():
