@@ -134,6 +134,15 @@ def test_paths_named_in_text_exist(document):
     assert not missing
 
 
+def test_commands_of_promises_select_tests():
+    page = (ROOT / "docs" / "promises.md").read_text("utf-8")
+    commands = re.findall(r'`pytest (?:-m slow )?(\S+) -k "?([\w ]+?)"?`', page)
+    assert len(commands) > 3
+    for path, expression in commands:
+        for word in expression.split(" or "):
+            assert re.search(rf"def test_\w*{word}", (ROOT / path).read_text("utf-8")), (path, word)
+
+
 def test_picture_names_files_of_the_package():
     picture = (ROOT / "docs" / "_static" / "how_it_is_built.svg").read_text("utf-8")
     labels = re.findall(r'class="file"[^>]*>([^<]+)<', picture)
