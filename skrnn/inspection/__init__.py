@@ -1,6 +1,6 @@
 """Displays of fitted estimators, and the importance of single tokens."""
 
-from skrnn.inspection.displays import (
+from skrnn.inspection.token_importance import (
     AttentionDisplay,
     EncodingDisplay,
     TokenImportanceDisplay,
