@@ -91,10 +91,11 @@ def _array_to_list(X: Any, shape: tuple[int, ...], owner: str, name: str) -> lis
     columns = _column_names(X)
     if len(shape) > 2 or (len(shape) == 2 and shape[1] != 1):
         names = ", ".join([*map(str, columns[:5]), *(["..."] if len(columns) > 5 else [])])
+        got = f"shape {shape} ({names})" if columns else f"shape {shape}"
         example = f"{name}[{columns[0]!r}]" if columns else f"{name}[:, 0]"
         raise ValueError(
-            f"{name} of {owner} must have one column of texts. Got shape {shape}{f' ({names})' if names else ''}. "
-            f"Choose one column, for example {example}."
+            f"{name} of {owner} must have one column of texts. Got {got}. Choose one column, for "
+            f"example {example}."
         )
     if columns:
         X, shape = X[columns[0]], shape[:1]

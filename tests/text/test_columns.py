@@ -77,8 +77,8 @@ def test_an_empty_container_becomes_an_empty_list(empty):
         (b"lone", r"one bytes instead.*Write \[b'lone'\]"),
         (7, "Got int instead"),
         (None, "Got NoneType instead"),
-        ({"a": "b"}, "Got a dict, which iterates over its keys"),
-        ({"a", "b"}, r"Got a set, which has no order.* list\(X\)"),
+        ({"a": "b"}, r"Got a dict instead. Write list\(X.values\(\)\)"),
+        ({"a", "b"}, r"Got a set instead. Write list\(X\)"),
         (frozenset("a"), "Got a frozenset"),
         (sp.csr_matrix((3, 2)), r"sparse matrix of shape \(3, 2\)"),
         (sp.coo_array((3, 2)), r"sparse matrix of shape \(3, 2\)"),
@@ -98,6 +98,15 @@ def test_other_types_are_refused(X, message):
     assert "X of Owner must" in str(caught.value)
 
 
+def test_remedies_of_the_errors_work():
+    frame, scalar = pd.DataFrame({"a": ["x"], "b": ["y"]}), np.array("x")
+    for texts in [[scalar.item()], frame["a"], np.array([["x", "y"]])[:, 0], list({"x"}), ["x"]]:
+        assert check_texts(texts, owner="Owner") == ["x"]
+    assert check_texts(list({1: "x"}.values()), owner="Owner") == ["x"]
+    assert check_texts(np.arange(2).astype(str), owner="Owner") == ["0", "1"]
+    assert check_texts(pl.LazyFrame({"text": TEXTS}).collect(), owner="Owner") == TEXTS
+
+
 def test_errors_name_the_argument():
     with pytest.raises(TypeError, match=r"y of Owner must hold strings.*by y.astype\(str\)"):
         check_texts([1], owner="Owner", name="y")
@@ -110,7 +119,7 @@ def test_errors_name_the_argument():
     [
         (
             pd.DataFrame({"a": ["x"], "b": ["y"]}),
-            r"shape \(1, 2\) \(a, b\). Choose one column, for example X\['a'\]",
+            r"shape \(1, 2\) \(a, b\). Choose one column.* X\['a'\]",
         ),
         (pl.DataFrame({"a": ["x"], "b": ["y"]}), r"\(a, b\). Choose one"),
         (pd.DataFrame([list("abcdefg")]), r"\(0, 1, 2, 3, 4, \.\.\.\)"),
