@@ -10,7 +10,7 @@ from skrnn.classifier import RNNTextClassifier
 from skrnn.encoder import RNNTextEncoder
 from skrnn.regressor import RNNTextRegressor
 from skrnn.seq2seq import RNNTextSeq2Seq
-from skrnn.storage.estimators import load, save
+from skrnn.saving import load, save
 from skrnn.text.cooccurrence import train_vectors
 from skrnn.text.vectors import WordVectors
 

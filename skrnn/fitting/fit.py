@@ -128,13 +128,8 @@ class FitMixin(StartMixin, CallbackSupportMixin):
         rng = generator(self.random_state)
         is_fitted = self.__sklearn_is_fitted__()
         start = self._continued(chunk) if is_fitted else self._start(head, chunk, rng, is_chunk=True)
-        progress: dict[str, Any] = {
-            "seed": int(rng.integers(2**31)),
-            "n_chunks": 0,
-            "state": {},
-            "optimizer": self.optimizer,
-        }
-        progress |= vars(self).get("_progress", {})
+        new = {"seed": int(rng.integers(2**31)), "n_chunks": 0, "state": {}, "optimizer": self.optimizer}
+        progress: dict[str, Any] = new | vars(self).get("_progress", {})
         recipe = self._recipe(start.spec, n_tokens=start.n_tokens, n_texts=len(chunk.texts))
         seed = int(np.random.default_rng([progress["seed"], progress["n_chunks"]]).integers(2**31))
         recipe = replace(recipe, epochs=1, schedule="constant", seed=seed)
