@@ -9,10 +9,9 @@ estimators differ in stage 5: what the vector is used for.
 from skrnn.classifier import RNNTextClassifier
 from skrnn.encoder import RNNTextEncoder
 from skrnn.regressor import RNNTextRegressor
-from skrnn.seq2seq import RNNTextSeq2Seq
 from skrnn.saving import load, save
-from skrnn.text.cooccurrence import train_vectors
-from skrnn.text.vectors import WordVectors
+from skrnn.seq2seq import RNNTextSeq2Seq
+from skrnn.text import WordVectors, train_vectors
 
 __all__ = [
     "RNNTextClassifier",

@@ -9,8 +9,7 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from skrnn.fitting.fit import FitMixin
-from skrnn.fitting.samples import as_objects
+from skrnn.fitting import FitMixin, as_objects
 from skrnn.parameters import estimator
 from skrnn.ragged import Ragged
 from skrnn.serve.forward import Forward

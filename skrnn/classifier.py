@@ -13,8 +13,7 @@ from sklearn.utils.multiclass import type_of_target
 
 from skrnn.base import BaseRNNText
 from skrnn.compat import StrOptions, fit_context
-from skrnn.fitting.samples import Samples
-from skrnn.fitting.start import PretrainedMixin
+from skrnn.fitting import PretrainedMixin, Samples
 from skrnn.parameters import NON_NEGATIVE, estimator, parameter
 from skrnn.spec import Spec
 from skrnn.targets import Classification, classification_head

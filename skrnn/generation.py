@@ -10,7 +10,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from skrnn.base import BaseRNNText
-from skrnn.fitting.samples import as_objects, generator
+from skrnn.fitting import as_objects, generator
 from skrnn.ragged import BOUNDARY, PAD, UNKNOWN, Ragged
 from skrnn.serve.search import Rules, beam, greedy, sample
 from skrnn.serve.threads import n_threads

@@ -9,7 +9,7 @@ from sklearn.base import RegressorMixin
 
 from skrnn.base import BaseRNNText
 from skrnn.compat import fit_context
-from skrnn.fitting.start import PretrainedMixin
+from skrnn.fitting import PretrainedMixin
 from skrnn.parameters import estimator
 from skrnn.targets import Regression, regression_head
 

@@ -14,9 +14,8 @@ from skrnn.base import BaseRNNText
 from skrnn.ragged import N_SPECIAL
 from skrnn.serve.weights import weight_shapes
 from skrnn.spec import Spec
-from skrnn.storage.container import read, write
-from skrnn.storage.encoding import FileError, Kind
-from skrnn.text.tokens import Tokens
+from skrnn.storage import FileError, Kind, read, write
+from skrnn.text import Tokens
 
 _SPEC_TYPES = get_type_hints(Spec)  # at import: it evaluates the annotations
 _LIVE = {"embeddings": (str, os.PathLike), "callbacks": ()}  # parameters of which only these types are kept

@@ -9,8 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skrnn.base import BaseRNNText
 from skrnn.compat import fit_context
-from skrnn.fitting.pairs import PairFitMixin
-from skrnn.fitting.samples import as_objects
+from skrnn.fitting import PairFitMixin, as_objects
 from skrnn.parameters import estimator
 from skrnn.ragged import Ragged
 from skrnn.serve.search import Found

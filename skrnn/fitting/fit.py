@@ -14,13 +14,8 @@ from skrnn.parameters import estimator
 from skrnn.serve.threads import n_threads
 from skrnn.spec import Spec, Weights
 from skrnn.targets import HEADS, Head, NoHead
-from skrnn.text.columns import check_texts
-from skrnn.train import door
-from skrnn.train.batches import Examples
-from skrnn.train.callbacks import reported
-from skrnn.train.checkpoint import Checkpoint
-from skrnn.train.job import Job
-from skrnn.train.monitor import Monitor, Validation
+from skrnn.text import check_texts
+from skrnn.train import Checkpoint, Examples, Job, Monitor, Validation, door, reported
 from skrnn.train.recipe import (
     MAX_TOKENS,
     MAX_TOKENS_PREDICTED,

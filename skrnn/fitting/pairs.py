@@ -17,10 +17,8 @@ from skrnn.ragged import BOUNDARY, UNKNOWN, Ragged
 from skrnn.serve.threads import n_threads
 from skrnn.spec import Attention, Spec, Weights
 from skrnn.targets import Head, Seq2Seq
-from skrnn.text.columns import check_texts
-from skrnn.text.tokens import Tokens
-from skrnn.train.batches import Examples
-from skrnn.train.monitor import Validation
+from skrnn.text import Tokens, check_texts
+from skrnn.train import Examples, Validation
 from skrnn.train.recipe import MAX_TOKENS_PAIRS, Recipe
 
 

@@ -17,11 +17,8 @@ from skrnn.ragged import N_SPECIAL, Ragged
 from skrnn.serve.weights import initial_weights
 from skrnn.spec import Activation, Spec, Weights
 from skrnn.targets import Head
-from skrnn.text.cooccurrence import cooccurrence_vectors
-from skrnn.text.tokens import Tokens
-from skrnn.text.vectors import look_up
-from skrnn.train.batches import Examples
-from skrnn.train.monitor import writes_progress
+from skrnn.text import Tokens, cooccurrence_vectors, look_up
+from skrnn.train import Examples, writes_progress
 from skrnn.train.recipe import Frozen
 
 MAX_LENGTH = 400  # tokens that are read of a text with sequence_length=None

@@ -10,7 +10,7 @@ import numpy as np
 from skrnn.ragged import PAD, UNKNOWN, Ragged
 from skrnn.serve.search import Found, Rules, beam, greedy
 from skrnn.serve.seq2seq import Seq2Seq
-from skrnn.text.tokens import Tokens
+from skrnn.text import Tokens
 
 
 class Writer:

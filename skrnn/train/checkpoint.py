@@ -9,7 +9,7 @@ from typing import Any
 import joblib
 import numpy as np
 
-from skrnn.storage.container import read, write
+from skrnn.storage import read, write
 from skrnn.train.monitor import Monitor
 
 
