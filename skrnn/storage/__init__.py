@@ -1,1 +1,1 @@
-"""Files: a fitted estimator is saved as one file and loaded without running code."""
+"""Save a fitted estimator to one file and load it without running code."""
