@@ -1,66 +1,86 @@
-"""save and load: a fitted estimator as one file, from which no code is run."""
+"""Save a fitted estimator to one file and load it without running code."""
 
 from __future__ import annotations
 
 import json
 import os
 from dataclasses import fields
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from functools import partial
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from skrnn.base import BaseRNNText
+from skrnn.classifier import RNNTextClassifier
+from skrnn.encoder import RNNTextEncoder
 from skrnn.ragged import N_SPECIAL
+from skrnn.regressor import RNNTextRegressor
+from skrnn.seq2seq import RNNTextSeq2Seq
+from skrnn.serve.forward import check_names
 from skrnn.serve.weights import weight_shapes
 from skrnn.spec import Spec
-from skrnn.storage import FileError, Kind, read, write
+from skrnn.storage import FileError, StoredClass, read, write
+from skrnn.targets import HEADS, Classification, Head, Regression
 from skrnn.text import Tokens
 
-_SPEC_TYPES = get_type_hints(Spec)  # at import: it evaluates the annotations
-_LIVE = {"embeddings": (str, os.PathLike), "callbacks": ()}  # parameters of which only these types are kept
+ESTIMATORS = (RNNTextClassifier, RNNTextEncoder, RNNTextRegressor, RNNTextSeq2Seq)
+# Dataclasses of plain values and arrays that a fitted estimator holds. To store another one, add it here:
+# its fields are saved and their types are checked when they are loaded.
+DATACLASSES: tuple[type, ...] = (Spec, *HEADS.values())
+_FIELD_TYPES = {  # at import, because it evaluates code
+    cls: {field.name: get_type_hints(cls)[field.name] for field in fields(cls)} for cls in DATACLASSES
+}
 _TEXT_SETTINGS = {"analyzer", "lowercase", "strip_accents", "preprocessor", "tokenizer", "token_pattern"}
 
 
 def save(estimator: Any, path: str | os.PathLike) -> None:
     """Save a fitted estimator to one file.
 
-    The file is written aside and put in place when it is whole and on the disk: whatever happens, there is
-    the old file or the new one. It is a safetensors file, so other programs can read its weights.
+    The file is written completely before it replaces an existing one, so an
+    interrupted save leaves the old file intact. It is a safetensors file:
+    other programs can read the weights.
 
     Parameters
     ----------
-    estimator : RNNTextClassifier, RNNTextEncoder, RNNTextRegressor or RNNTextSeq2Seq
-        What to save; a fitted `encoder` it was given is saved inside.
+    estimator : RNNTextClassifier, RNNTextEncoder, RNNTextRegressor or \
+            RNNTextSeq2Seq
+        The fitted estimator. A fitted `encoder` that it was given is saved in
+        the same file.
     path : str or PathLike
-        Where to, conventionally ending in `.skrnn`.
+        The file to create or replace. By convention it ends in `.skrnn`.
 
     Raises
     ------
     TypeError
-        If it is no estimator of this package (a subclass, a Pipeline), or holds what a file cannot.
+        If `estimator` is not an estimator of skrnn (for example a Pipeline or
+        a subclass), or has an attribute that a file cannot hold.
     ValueError
-        If a parameter is not valid.
+        If a parameter is invalid.
     sklearn.exceptions.NotFittedError
-        If it is not fitted.
+        If the estimator is not fitted.
     OSError
-        If the file cannot be written; what was there before is unchanged then.
+        If the file cannot be written. An existing file is left unchanged.
 
     See Also
     --------
-    load : Read it back.
+    load : Load an estimator from a file.
 
     Notes
     -----
-    Functions given as parameters (`tokenizer`, `preprocessor`, `analyzer`, `strip_accents`) are not in the
-    file, only their names: `load` wants them again. Neither are `callbacks` and `embeddings` that are objects
-    rather than a path, which only a new fit would use: they are None after loading.
+    A file cannot hold functions. If `tokenizer`, `preprocessor`, `analyzer`
+    or `strip_accents` is a function, only its name is saved, and the function
+    must be passed to `load`. `callbacks`, and `embeddings` that are not a
+    path, are not saved because only `fit` uses them. They are None after
+    loading.
 
     Examples
     --------
     >>> import os, tempfile
     >>> from skrnn import RNNTextEncoder, load, save
-    >>> encoder = RNNTextEncoder(objective="random", rnn_units=4, random_state=0).fit(["a film", "a book"])
+    >>> encoder = RNNTextEncoder(objective="random", rnn_units=4, random_state=0)
+    >>> encoder = encoder.fit(["a film", "a book"])
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = os.path.join(folder, "encoder.skrnn")
     ...     save(encoder, path)
@@ -68,163 +88,206 @@ def save(estimator: Any, path: str | os.PathLike) -> None:
     >>> bool((loaded.transform(["a film"]) == encoder.transform(["a film"])).all())
     True
     """
-    kinds = _kinds()
-    if type(estimator) not in {kind.cls for kind in kinds.values()} - {Spec, Tokens}:
+    if type(estimator) not in ESTIMATORS:
         raise TypeError(
-            f"save takes a fitted estimator of skrnn. Got {type(estimator).__qualname__}; for a Pipeline or "
-            "a class of your own there are pickle, joblib and skops."
+            "save supports the estimators of skrnn only. Got an object of class "
+            f"{type(estimator).__qualname__}. Use pickle, joblib or skops for pipelines and for your own "
+            "classes."
         )
     check_is_fitted(estimator)
     estimator._validate_params()
-    write(path, "estimator", estimator, kinds)
+    write(path, "estimator", estimator, _stored_classes())
 
 
 def load(path: str | os.PathLike, **functions: Any) -> Any:
-    """Load an estimator that `save` has saved; no code is run, and neither Keras nor TensorFlow imported.
+    """Load an estimator that was saved by `save`.
+
+    Loading runs no code from the file and imports neither Keras nor a
+    backend.
 
     Parameters
     ----------
     path : str or PathLike
         The file.
     **functions : callable
-        The functions the estimator was saved with, by the name of the parameter, such as
-        ``tokenizer=my_tokenizer``, or ``encoder__tokenizer`` for one of its encoder.
+        The functions that the estimator was saved with, by the name of their
+        parameter, for example ``tokenizer=my_tokenizer``. Use
+        ``encoder__tokenizer`` for the tokenizer of its `encoder`.
 
     Returns
     -------
-    estimator : RNNTextClassifier, RNNTextEncoder, RNNTextRegressor or RNNTextSeq2Seq
-        It predicts the same, to the bit.
+    estimator : RNNTextClassifier, RNNTextEncoder, RNNTextRegressor or \
+            RNNTextSeq2Seq
+        The fitted estimator. Its predictions are identical to those of the
+        saved one.
 
     Raises
     ------
     FileError
-        If the file is damaged or is none of these, or if a function is missing; a ValueError.
+        If the file is damaged, does not hold an estimator, or needs a
+        function that was not passed. It is a subclass of ValueError.
     OSError
-        If it cannot be read.
+        If the file cannot be read.
 
     See Also
     --------
-    save : Write it.
+    save : Save a fitted estimator.
     """
-    estimator = read(path, "estimator", _kinds(), functions)
+    estimator = read(path, "estimator", _stored_classes(), functions)
     if not isinstance(estimator, BaseRNNText):
-        raise FileError(f"{os.fspath(path)} is damaged: it holds no estimator")
+        raise FileError(f"{os.fspath(path)} cannot be loaded: it holds no estimator.")
     return estimator
 
 
-def _kinds() -> dict[str, Kind]:
-    """Return the classes whose objects a file may hold."""
-    own = [cls for cls in BaseRNNText.__subclasses__() if cls.__module__.startswith("skrnn.")]
-    return {
-        "Spec": Kind(
-            Spec, lambda spec: {field.name: getattr(spec, field.name) for field in fields(spec)}, _spec
-        ),
-        "Tokens": Kind(Tokens, Tokens.__getstate__, _tokens, shared=True),
-        **{cls.__name__: Kind(cls, _state, _builder(cls)) for cls in own},
-    }
+def _stored_classes() -> dict[str, StoredClass]:
+    """Return every class whose objects a file may hold, by its name there."""
+    stored = [
+        StoredClass(Tokens, Tokens.__getstate__, _build_tokens, shareable=True),
+        *(StoredClass(cls, _dataclass_state, partial(_build_dataclass, cls)) for cls in DATACLASSES),
+        *(StoredClass(cls, _estimator_state, partial(_build_estimator, cls)) for cls in ESTIMATORS),
+    ]
+    return {entry.cls.__name__: entry for entry in stored}
 
 
-def _state(estimator: BaseRNNText) -> dict[str, Any]:
+def _require(condition: bool, problem: str) -> None:
+    """Raise a FileError unless a condition holds."""
+    if not condition:
+        raise FileError(f"its parts do not match: {problem}")
+
+
+# -- estimators ------------------------------------------------------------------------------------
+
+
+def _estimator_state(estimator: BaseRNNText) -> dict[str, Any]:
+    """Return the attributes of an estimator without those that only `fit` uses."""
     state = estimator.__getstate__()
-    state.pop("_skl_callbacks", None)  # like `callbacks`, they serve a new fit only
-    for name, kept in _LIVE.items():
-        if not isinstance(state[name], kept):
-            state[name] = None
+    state.pop("_skl_callbacks", None)
+    state["callbacks"] = None
+    if not isinstance(state["embeddings"], (str, os.PathLike)):
+        state["embeddings"] = None
     return state
 
 
-def _builder(cls: type[BaseRNNText]) -> Any:
-    """Return what makes an estimator of a class of its state."""
+def _build_estimator(cls: type[BaseRNNText], state: dict[str, Any]) -> BaseRNNText:
+    """Return an estimator with the given attributes after checking them."""
     parameters = cls._parameter_constraints.keys()
-
-    def build(state: dict[str, Any]) -> BaseRNNText:
-        fitted = [name for name in state if name not in parameters]
-        wrong = [name for name in fitted if not _is_fitted_name(name) or hasattr(cls, name)]
-        if wrong:
-            raise FileError(f"{cls.__name__} has no {', '.join(wrong)}")
-        estimator: Any = cls()
-        vars(estimator).update(state)  # a parameter that came later than the file keeps its default
-        estimator._validate_params()
-        _check(estimator)
-        return estimator
-
-    return build
+    fitted = [name for name in state if name not in parameters]
+    unknown = [name for name in fitted if not _is_fitted_name(name) or hasattr(cls, name)]
+    if unknown:
+        raise FileError(f"{cls.__name__} cannot have the attributes {', '.join(map(str, unknown))}")
+    estimator: Any = cls()
+    vars(estimator).update(state)  # a parameter that is newer than the file keeps its default
+    estimator._validate_params()
+    _check_estimator(estimator)
+    return estimator
 
 
 def _is_fitted_name(name: Any) -> bool:
-    """Return whether a name is one of a fitted attribute, public or private."""
+    """Return whether a fitted attribute, public or private, may have a name."""
     return isinstance(name, str) and name.isidentifier() and "__" not in name and "_" in (name[0], name[-1])
 
 
-def _check(estimator: Any) -> None:
-    """Raise a FileError where the parts of an estimator do not fit each other."""
+def _check_estimator(estimator: Any) -> None:
+    """Raise a FileError unless the fitted attributes match one another."""
     owner, spec, tokens = type(estimator).__name__, estimator._spec, estimator._tokens
-    _demand(isinstance(spec, Spec) and isinstance(tokens, Tokens), f"{owner} without network or tokens")
+    _require(isinstance(spec, Spec), f"{owner} has no network")
+    _require(isinstance(tokens, Tokens), f"{owner} has no vocabulary")
+    check_names(spec)
     weights = estimator._weights
-    _demand(isinstance(weights, dict) and spec.n_layers <= len(weights), f"{owner} without weights")
+    # This bounds the work of weight_shapes, which lists the weights of every layer.
+    _require(isinstance(weights, dict) and spec.n_layers <= len(weights), f"{owner} has too few weights")
     shapes = {name: array.shape for name, array in weights.items() if array.dtype == np.float32}
-    wanted = weight_shapes(spec)
-    wrong = sorted(name for name in wanted.keys() | weights if shapes.get(name) != wanted.get(name))
-    _demand(not wrong, f"weights of another network: {', '.join(map(str, wrong[:3]))}")
-    _demand(tokens.n_ids == spec.n_ids, f"{tokens.n_ids} ids for an embedding of {spec.n_ids} rows")
-    heads_fit = spec.layer != "self_attention" or (spec.n_heads > 0 and spec.rnn_units % spec.n_heads == 0)
-    _demand(heads_fit, f"{spec.n_heads} heads for {spec.rnn_units} units")
+    expected = weight_shapes(spec)
+    wrong = sorted(name for name in expected.keys() | weights if shapes.get(name) != expected.get(name))
+    _require(not wrong, f"{owner} has the weights of another network: {', '.join(map(str, wrong[:3]))}")
+    _require(tokens.n_ids == spec.n_ids, f"{tokens.n_ids} ids for an embedding with {spec.n_ids} rows")
+    divisible = spec.n_heads > 0 and spec.rnn_units % spec.n_heads == 0
+    _require(spec.layer != "self_attention" or divisible, f"{spec.n_heads} heads for {spec.rnn_units} units")
     length = estimator.sequence_length_
-    _demand(type(length) is int and length > 0, f"a sequence_length_ of {length!r}")
-    _demand(estimator._truncation in ("end", "start", "middle"), f"a truncation of {estimator._truncation!r}")
-    classes = getattr(estimator, "classes_", None)
-    if classes is not None:
-        _demand(classes.ndim == 1 and len(classes) == max(spec.n_outputs, 2), f"{len(classes)} classes")
+    _require(type(length) is int and length > 0, f"sequence_length_ is {length!r:.40}")
+    truncation = estimator._truncation
+    _require(truncation in ("end", "start", "middle"), f"the truncation is {truncation!r:.40}")
+    _check_head(estimator, spec)
     if spec.head == "seq2seq":
-        _demand(estimator._target_tokens.n_ids == spec.n_outputs, "another target vocabulary")
+        _require(estimator._target_tokens.n_ids == spec.n_outputs, "the target vocabulary has another size")
 
 
-def _demand(condition: bool, otherwise: str) -> None:
-    if not condition:
-        raise FileError(f"its parts do not fit: {otherwise}")
+def _check_head(estimator: Any, spec: Spec) -> None:
+    """Raise a FileError unless the head matches the network and the classes."""
+    head = estimator._head
+    _require(isinstance(head, Head) and head.name == spec.head, "the head is that of another network")
+    n_outputs = spec.n_ids if head.predicts_ids else head.n_outputs
+    _require(spec.head == "seq2seq" or spec.n_outputs == n_outputs, f"the head has {n_outputs} outputs")
+    if isinstance(head, Classification):
+        n_classes = max(spec.n_outputs, 2)
+        for classes in (head.classes, getattr(estimator, "classes_", head.classes)):
+            _require(classes.shape == (n_classes,), f"shape {classes.shape} for {n_classes} classes")
+    if isinstance(head, Regression):
+        shapes = head.mean.shape, head.scale.shape
+        _require(shapes == ((spec.n_outputs,),) * 2, f"mean and scale of the targets have shapes {shapes}")
 
 
-def _spec(state: dict[str, Any]) -> Spec:
-    """Return the Spec of its fields, whose types are checked."""
-    spec = Spec(**state)
-    for name, wanted in _SPEC_TYPES.items():
-        value = getattr(spec, name)
-        options: tuple = ()
-        types = []
-        for part in get_args(wanted) if get_origin(wanted) is not Literal and get_args(wanted) else (wanted,):
-            options += get_args(part)
-            types += [] if get_args(part) else [part]
-        _demand(type(value) in types or (isinstance(value, str) and value in options), f"{name}={value!r}")
-        _demand(type(value) is not int or 0 <= value < 2**31, f"{name}={value!r}")
-    return spec
+# -- dataclasses -----------------------------------------------------------------------------------
 
 
-def _tokens(state: dict[str, Any]) -> Tokens:
-    """Return Tokens of their state, checked."""
+def _dataclass_state(instance: Any) -> dict[str, Any]:
+    return {field.name: getattr(instance, field.name) for field in fields(instance)}
+
+
+def _build_dataclass(cls: type, state: dict[str, Any]) -> Any:
+    """Return a dataclass with the given fields after checking their types."""
+    instance = cls(**state)
+    for name, annotation in _FIELD_TYPES[cls].items():
+        value = getattr(instance, name)
+        _require(_has_type(value, annotation), f"{cls.__name__} has {name}={value!r:.40}")
+        _require(type(value) is not int or 0 <= value < 2**31, f"{cls.__name__} has {name}={value!r:.40}")
+    return instance
+
+
+def _has_type(value: Any, annotation: Any) -> bool:
+    """Return whether a value has a type: a class, a Literal or a union."""
+    origin = get_origin(annotation)
+    if origin is Literal:
+        return isinstance(value, str) and value in get_args(annotation)
+    if origin in (Union, UnionType):
+        return any(_has_type(value, option) for option in get_args(annotation))
+    return type(value) is (origin or annotation)
+
+
+# -- tokens ----------------------------------------------------------------------------------------
+
+
+def _build_tokens(state: dict[str, Any]) -> Tokens:
+    """Return Tokens with the given state after checking it."""
+    _require(state.keys() == {"settings", "vocabulary", "merges"}, f"Tokens has the state {sorted(state)}")
     settings, vocabulary, merges = state["settings"], state["vocabulary"], state["merges"]
-    _demand(state.keys() == {"settings", "vocabulary", "merges"}, f"tokens of {sorted(state)}")
-    _demand(settings.keys() == _TEXT_SETTINGS, f"settings of tokens {sorted(settings)}")
+    _require(settings.keys() == _TEXT_SETTINGS, f"Tokens has the settings {sorted(settings)}")
     for name, value in settings.items():
-        _demand(value is None or isinstance(value, (str, bool)) or callable(value), f"{name}={value!r}")
-    _demand(set(map(type, vocabulary)) <= {str}, "a term of the vocabulary is no str")
-    _demand(list(vocabulary.values()) == list(range(N_SPECIAL, len(vocabulary) + N_SPECIAL)), "ids of terms")
+        valid = value is None or isinstance(value, (str, bool)) or callable(value)
+        _require(valid, f"Tokens has {name}={value!r:.40}")
+    _require(set(map(type, vocabulary)) <= {str}, "a term of the vocabulary is not a string")
+    ids = list(range(N_SPECIAL, len(vocabulary) + N_SPECIAL))
+    _require(list(vocabulary.values()) == ids, "the ids of the vocabulary are not consecutive")
     if merges is not None:
         _check_merges(merges, vocabulary)
     return Tokens(settings, vocabulary, merges)
 
 
 def _check_merges(merges: str, vocabulary: dict[str, int]) -> None:
-    """Raise a FileError if the JSON of a byte-pair encoding is not one that a fit makes.
+    """Raise a FileError unless `fit` could have learned a byte-pair encoding.
 
-    What reads it later is not ours and need not stand what nobody writes.
+    The tokenizers library reads this JSON later and does not check it.
     """
-    _demand(merges.count("[") < 4 * len(vocabulary) + 100, "more merges than sub-words")
-    coder = json.loads(merges)
-    model = coder["model"]
-    pairs = [pair if isinstance(pair, list) else pair.split(" ") for pair in model["merges"]]
+    _require(merges.count("[") < 4 * len(vocabulary) + 100, "there are more merges than sub-words")
+    tokenizer = json.loads(merges)
+    model = tokenizer["model"]
+    kinds = [tokenizer["pre_tokenizer"]["type"], tokenizer["decoder"]["type"], model["type"]]
+    unused = [tokenizer[name] for name in ("normalizer", "post_processor", "truncation", "padding")]
+    _require(
+        kinds == ["ByteLevel", "ByteLevel", "BPE"] and not any(unused), f"sub-words are split by {kinds}"
+    )
     ids = {piece: i - N_SPECIAL for piece, i in vocabulary.items()}
-    kinds = [coder["pre_tokenizer"]["type"], coder["decoder"]["type"], model["type"]]
-    unused = [coder["normalizer"], coder["post_processor"], coder["truncation"], coder["padding"]]
-    _demand(kinds == ["ByteLevel", "ByteLevel", "BPE"] and not any(unused), f"sub-words by {kinds}")
-    _demand(not coder["added_tokens"] and model["vocab"] == ids, "sub-words of another vocabulary")
-    _demand(all(a in ids and b in ids and a + b in ids for a, b in pairs), "merges of no sub-words")
+    _require(not tokenizer["added_tokens"] and model["vocab"] == ids, "sub-words of another vocabulary")
+    pairs = [pair if isinstance(pair, list) else pair.split(" ") for pair in model["merges"]]
+    known = all(a in ids and b in ids and a + b in ids for a, b in pairs)
+    _require(known, "a merge uses a sub-word that is not in the vocabulary")

@@ -68,15 +68,6 @@ class Head:
         """
         return None
 
-    @staticmethod
-    @abstractmethod
-    def losses(outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        """Return the loss of each row (n_samples,) for outputs before the activation, as Keras computes it."""
-
-    @staticmethod
-    @abstractmethod
-    def score(outputs: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> float:
-        """Return how good outputs are, by the metric of the estimator's `score` method."""
 
 
 class NoHead(Head):
@@ -103,8 +94,26 @@ class Seq2Seq(Head):
     name, predicts_ids = "seq2seq", True
 
 
+class Supervised(Head):
+    """Labels or numbers, predicted from the encoding by one output layer."""
+
+    @staticmethod
+    @abstractmethod
+    def losses(outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """Return the loss of each row, (n_samples,), as Keras computes it from the activated outputs."""
+
+    @staticmethod
+    @abstractmethod
+    def score(outputs: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> float:
+        """Return how good outputs are, by the metric of the estimator's `score` method."""
+
+    @abstractmethod
+    def predict(self, outputs: np.ndarray) -> np.ndarray:
+        """Return the predictions for outputs before the activation, (n_samples, n_outputs)."""
+
+
 @dataclass(frozen=True, eq=False)
-class Classification(Head):
+class Classification(Supervised):
     """Labels.
 
     Parameters
@@ -129,10 +138,6 @@ class Classification(Head):
                 f"training data; the first is {labels[unknown[:1]].tolist()[0]!r} at position {unknown[0]}."
             )
         return np.searchsorted(self.classes, labels).astype(np.int64)
-
-    @abstractmethod
-    def predict(self, outputs: np.ndarray) -> np.ndarray:
-        """Return the most probable label of each row of outputs."""
 
     @abstractmethod
     def probabilities(self, outputs: np.ndarray) -> np.ndarray:
@@ -230,7 +235,7 @@ class Binary(Multilabel):
 
 
 @dataclass(frozen=True, eq=False)
-class Regression(Head):
+class Regression(Supervised):
     """Numbers, standardised for training, under the squared error.
 
     Parameters

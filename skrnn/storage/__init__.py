@@ -1,6 +1,6 @@
 """The file format: plain values and arrays in one safetensors file, read without running code."""
 
 from skrnn.storage.container import read, write
-from skrnn.storage.encoding import FileError, Kind
+from skrnn.storage.encoding import FileError, StoredClass
 
-__all__ = ["FileError", "Kind", "read", "write"]
+__all__ = ["FileError", "StoredClass", "read", "write"]
