@@ -38,6 +38,7 @@ class Head:
     activation: ClassVar[str] = "linear"
     loss: ClassVar[str | None] = None
     predicts_ids: ClassVar[bool] = False  # whether the targets are texts and the outputs token ids
+    exclusive: ClassVar[bool] = False  # whether each text has exactly one class
 
     n_outputs: int = 0
 
@@ -154,6 +155,7 @@ class Multiclass(Classification):
     """Three or more classes, of which each text has one: a softmax."""
 
     name, activation, loss = "multiclass", "softmax", "sparse_categorical_crossentropy"
+    exclusive = True
 
     @staticmethod
     def losses(outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
@@ -216,7 +218,7 @@ class Multilabel(Classification):
 class Binary(Multilabel):
     """Two classes: one sigmoid, which gives the probability of the second class."""
 
-    name = "binary"
+    name, exclusive = "binary", True
 
     def encode(self, y: Any, texts: list[str], *, owner: str, name: str = "y") -> np.ndarray:
         """Return 0 and 1, float32 (n_samples, 1)."""

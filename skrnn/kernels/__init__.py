@@ -1,1 +1,1 @@
-"""Recurrent loops and matrix products compiled by Numba. They are optional: NumPy and Keras compute the same."""
+"""Recurrent loops and products compiled by Numba; optional, because NumPy and Keras compute the same."""

@@ -1,1 +1,1 @@
-"""Stages 1 and 2: texts become tokens, tokens become ids, and words get their vectors. No Keras, no network."""
+"""Stages 1 and 2: texts to tokens, tokens to ids, and vectors for words. No Keras, no network."""

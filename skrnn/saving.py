@@ -12,7 +12,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from skrnn.base import BaseRNNText
 from skrnn.ragged import N_SPECIAL
-from skrnn.spec import Spec, weight_shapes
+from skrnn.serve.weights import weight_shapes
+from skrnn.spec import Spec
 from skrnn.storage.container import read, write
 from skrnn.storage.encoding import FileError, Kind
 from skrnn.text.tokens import Tokens
