@@ -38,7 +38,7 @@ from skrnn.spec import (
 from skrnn.text.columns import check_texts
 from skrnn.text.cooccurrence import cooccurrence_vectors
 from skrnn.text.tokens import Tokens
-from skrnn.text.vectors import look_up
+from skrnn.text.vectors import vectors_of_terms
 from skrnn.train.checkpoint import Checkpoint
 from skrnn.train.door import keras_half
 from skrnn.train.monitor import Monitor, Validation, is_heard
@@ -81,7 +81,7 @@ class BaseRNNText(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transfo
         "sequence_length": [Interval(Integral, 1, None, closed="left"), None],
         "truncation": [StrOptions({"end", "start", "middle"})],
         "missing": [StrOptions({"error", "empty"})],
-        "embeddings": "no_validation",  # look_up says what it cannot read
+        "embeddings": "no_validation",  # vectors_of_terms checks it
         "trainable_embeddings": ["boolean"],
         "embedding_dim": [Interval(Integral, 1, None, closed="left")],
         "layer": [StrOptions(set(LAYERS))],
@@ -277,7 +277,7 @@ class BaseRNNText(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transfo
         if isinstance(self.embeddings, str) and self.embeddings == "auto":
             return cooccurrence_vectors(sequences, tokens.n_ids, self.embedding_dim, rng)
         heard = is_heard(self.verbose)
-        matrix, found = look_up(
+        matrix, found = vectors_of_terms(
             self.embeddings, list(tokens.vocabulary), owner=type(self).__name__, verbose=heard
         )
         if heard:
