@@ -39,7 +39,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skrnn import RNNTextClassifier, WordVectors, train_vectors
 from skrnn.text.tokens import Tokens
-from skrnn.text.vectors import look_up
+from skrnn.text.vectors import vectors_of_terms
 
 READ = """
 import resource, sys, time
@@ -132,7 +132,7 @@ def mean(arguments):
         terms = list(tokens.vocabulary)
         own = train_vectors(X, random_state=0)
         for kind, vectors in {"of the training texts": own, **kinds}.items():
-            matrix, found = look_up(vectors, terms, owner="benchmark")
+            matrix, found = vectors_of_terms(vectors, terms, owner="benchmark")
             model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000))
             model.fit(mean_of_vectors(X, tokens, matrix), y)
             score = model.score(mean_of_vectors(X_test, tokens, matrix), y_test)

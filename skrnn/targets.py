@@ -69,7 +69,6 @@ class Head:
         return None
 
 
-
 class NoHead(Head):
     """No head: the network is not trained, and its encodings are the result."""
 

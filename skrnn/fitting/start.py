@@ -17,7 +17,7 @@ from skrnn.ragged import N_SPECIAL, Ragged
 from skrnn.serve.weights import initial_weights
 from skrnn.spec import Activation, Spec, Weights
 from skrnn.targets import Head
-from skrnn.text import Tokens, cooccurrence_vectors, look_up
+from skrnn.text import Tokens, cooccurrence_vectors, vectors_of_terms
 from skrnn.train import Examples, writes_progress
 from skrnn.train.recipe import Frozen
 
@@ -130,7 +130,7 @@ class StartMixin(TrainingParameters, NetworkParameters, BaseEstimator):
         if isinstance(self.embeddings, str) and self.embeddings == "auto":
             return cooccurrence_vectors(sequences, tokens.n_ids, self.embedding_dim, rng)
         owner, verbose = type(self).__name__, writes_progress(self.verbose)
-        matrix, found = look_up(self.embeddings, list(tokens.vocabulary), owner=owner, verbose=verbose)
+        matrix, found = vectors_of_terms(self.embeddings, list(tokens.vocabulary), owner=owner, verbose=verbose)
         if verbose:
             counts = np.bincount(sequences.ids, minlength=tokens.n_ids)[N_SPECIAL:]
             sys.stdout.write(

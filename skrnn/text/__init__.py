@@ -5,7 +5,7 @@ from skrnn.text.columns import check_texts
 from skrnn.text.cooccurrence import cooccurrence_vectors, train_vectors
 from skrnn.text.target_columns import as_matrix, check_targets
 from skrnn.text.tokens import Tokens
-from skrnn.text.vectors import WordVectors, look_up
+from skrnn.text.vectors import WordVectors, vectors_of_terms
 
 __all__ = [
     "ANALYZERS",
@@ -15,6 +15,6 @@ __all__ = [
     "check_targets",
     "check_texts",
     "cooccurrence_vectors",
-    "look_up",
+    "vectors_of_terms",
     "train_vectors",
 ]
