@@ -130,7 +130,9 @@ class StartMixin(TrainingParameters, NetworkParameters, BaseEstimator):
         if isinstance(self.embeddings, str) and self.embeddings == "auto":
             return cooccurrence_vectors(sequences, tokens.n_ids, self.embedding_dim, rng)
         owner, verbose = type(self).__name__, writes_progress(self.verbose)
-        matrix, found = vectors_of_terms(self.embeddings, list(tokens.vocabulary), owner=owner, verbose=verbose)
+        matrix, found = vectors_of_terms(
+            self.embeddings, list(tokens.vocabulary), owner=owner, verbose=verbose
+        )
         if verbose:
             counts = np.bincount(sequences.ids, minlength=tokens.n_ids)[N_SPECIAL:]
             sys.stdout.write(

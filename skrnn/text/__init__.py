@@ -15,6 +15,6 @@ __all__ = [
     "check_targets",
     "check_texts",
     "cooccurrence_vectors",
-    "vectors_of_terms",
     "train_vectors",
+    "vectors_of_terms",
 ]
