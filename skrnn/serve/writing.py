@@ -71,8 +71,9 @@ class Writer:
         """
         search: Any = partial(greedy, rules=self.rules)
         if width > 1:
-            options = {"width": width, "length_penalty": self.length_penalty, "n_best": n_best}
-            search = partial(beam, rules=self.rules, **options)
+            search = partial(
+                beam, rules=self.rules, width=width, length_penalty=self.length_penalty, n_best=n_best
+            )
         return self.decoder.write(sources, search, n_beams=width, n_jobs=self.n_jobs)
 
     def write(self, texts: list[str], width: int, n_best: int = 1) -> tuple[list[str], np.ndarray]:
