@@ -73,7 +73,7 @@ class Writer:
         rules = Rules(
             max_length=self.max_length,
             min_length=min(min_length, self.max_length),
-            no_repeat=no_repeat_ngram_size,
+            no_repeat_ngram_size=no_repeat_ngram_size,
             never=(PAD,) if self.copies_unknown else (PAD, UNKNOWN),
         )
         search: Any = partial(greedy, rules=rules)
