@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from functools import cached_property
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -60,8 +60,8 @@ class Cell:
         The network.
     weights : dict of str to ndarray of float32
         The weights of the network.
-    name : str
-        Name of the cell in the network, for example "forward_0".
+    prefix : str
+        How the names of its weights begin, for example "forward_0".
 
     Attributes
     ----------
@@ -78,10 +78,10 @@ class Cell:
     sigmoids: ClassVar[tuple[str, ...]] = ()  # gates with a sigmoid; the others have the cell's activation
     states: ClassVar[dict[str, int]] = {"h": 1}  # their widths in units; the first is the hidden state
 
-    def __init__(self, spec: Spec, weights: Weights, name: str) -> None:
+    def __init__(self, spec: Spec, weights: Weights, prefix: str) -> None:
         self.units, self.activate = spec.rnn_units, ACTIVATE[spec.rnn_activation]
         self.recurrent_bias = np.zeros(1, np.float32)
-        self._fold_weights(**cell_weights(weights, name))
+        self._fold_weights(**cell_weights(weights, prefix))
 
     @classmethod
     def weight_shapes(cls, input_width: int, units: int) -> Shapes:
@@ -270,11 +270,10 @@ class Cell:
         return panels(np.ascontiguousarray(self.recurrent.swapaxes(0, 1)).reshape(self.units, -1))
 
 
-def cell_weights(weights: Weights, name: str) -> dict[str, Any]:
+def cell_weights(weights: Weights, prefix: str) -> dict[str, np.ndarray]:
     """Return the weights of one cell of a network, under their names in the cell."""
-    prefix = f"{name}/"
     return {
-        key.removeprefix(prefix): np.asarray(array)
-        for key, array in weights.items()
-        if key.startswith(prefix)
+        name.removeprefix(f"{prefix}/"): np.asarray(array)
+        for name, array in weights.items()
+        if name.startswith(f"{prefix}/")
     }

@@ -128,7 +128,7 @@ class LSTM(Cell):
 CELLS: dict[str, type[Cell]] = {cell.name: cell for cell in (SimpleRNN, GRU, LSTM)}
 
 
-def cell_shapes(spec: Spec, name: str, input_width: int) -> Shapes:
+def cell_shapes(spec: Spec, prefix: str, input_width: int) -> Shapes:
     """Return the shapes of the weights of one cell of a network, under their names in the network."""
     shapes = CELLS[spec.cell].weight_shapes(input_width, spec.rnn_units)
-    return {f"{name}/{part}": shape for part, shape in shapes.items()}
+    return {f"{prefix}/{part}": shape for part, shape in shapes.items()}
