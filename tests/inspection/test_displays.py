@@ -72,7 +72,7 @@ def test_token_importance_plots_the_largest_importances(classifier):
     drawn = np.sort(np.argsort(-np.abs(display.importances), kind="stable")[:2])
     assert tick_labels(display.ax_.yaxis) == [display.tokens[i] for i in drawn]
     np.testing.assert_allclose([bar.get_width() for bar in display.ax_.patches], display.importances[drawn])
-    assert "2 tokens not shown" in display.ax_.get_xlabel()
+    assert "tokens not shown: 2" in display.ax_.get_xlabel()
     assert display.ax_.get_title().startswith("pos: ")
     assert display.ax_.yaxis_inverted()  # the first token is at the top
 
