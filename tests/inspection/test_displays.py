@@ -80,7 +80,7 @@ def test_token_importance_plots_the_largest_importances(classifier):
 def test_attention_plots_the_weights_of_the_estimator():
     model = RNNTextSeq2Seq(analyzer="char", **TINY).fit(["ab c", "ba", "$a$"] * 2, ["x y", "yx", "$"] * 2)
     display = AttentionDisplay.from_estimator(model, "ab c", "x y")
-    ((source, target, weights),) = model.attend(["ab c"], ["x y"])
+    ((source, target, weights),) = model.alignments(["ab c"], ["x y"])
     assert (display.source, display.target) == (source, target)
     np.testing.assert_array_equal(display.ax_.images[0].get_array(), weights)
     np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=1e-5)
