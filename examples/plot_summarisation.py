@@ -87,7 +87,7 @@ model = RNNTextSeq2Seq(
     embedding_dim=128,
     rnn_units=128,
     epochs=12,
-    no_repeat=2,
+    no_repeat_ngram_size=2,
     random_state=0,
     verbose=1,
 )

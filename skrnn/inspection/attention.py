@@ -78,7 +78,7 @@ class AttentionDisplay(Display):
             If matplotlib is not installed.
         """
         check_text(text, f"{cls.__name__}.from_estimator")
-        ((source, written, weights),) = estimator.attend([text], None if target is None else [target])
+        ((source, written, weights),) = estimator.alignments([text], None if target is None else [target])
         return cls(source, written, weights).plot(ax)
 
     def plot(self, ax: Any = None, *, cmap: Any = "Greys") -> AttentionDisplay:

@@ -86,7 +86,7 @@ def occlude(
     >>> from sklearn.feature_extraction.text import CountVectorizer
     >>> from sklearn.linear_model import LogisticRegression
     >>> from sklearn.pipeline import make_pipeline
-    >>> from skrnn.inspection.occlusion import occlude
+    >>> from skrnn.inspection import occlude
     >>> model = make_pipeline(CountVectorizer(), LogisticRegression())
     >>> model = model.fit(["good film", "bad film"], ["pos", "neg"])
     >>> tokens, importances, value, label = occlude(model, "a good film")

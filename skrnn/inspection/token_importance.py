@@ -160,7 +160,7 @@ class TokenImportanceDisplay(Display):
         ax.set_ylim(len(drawn) - 0.5, -0.5)
         n_omitted = len(self.tokens) - len(drawn)
         ax.set_xlabel(
-            "decrease without the token" + (f" ({n_omitted} tokens not shown)" if n_omitted else "")
+            "decrease without the token" + (f" (tokens not shown: {n_omitted})" if n_omitted else "")
         )
         title = f"{self.target_name}: {self.value:.3g}" if self.target_name else f"{self.value:.3g}"
         ax.set_title(title, parse_math=False, fontfamily=font_families())

@@ -72,7 +72,7 @@ def test_token_importance_plots_the_largest_importances(classifier):
     drawn = np.sort(np.argsort(-np.abs(display.importances), kind="stable")[:2])
     assert tick_labels(display.ax_.yaxis) == [display.tokens[i] for i in drawn]
     np.testing.assert_allclose([bar.get_width() for bar in display.ax_.patches], display.importances[drawn])
-    assert "2 tokens not shown" in display.ax_.get_xlabel()
+    assert "tokens not shown: 2" in display.ax_.get_xlabel()
     assert display.ax_.get_title().startswith("pos: ")
     assert display.ax_.yaxis_inverted()  # the first token is at the top
 
@@ -80,7 +80,7 @@ def test_token_importance_plots_the_largest_importances(classifier):
 def test_attention_plots_the_weights_of_the_estimator():
     model = RNNTextSeq2Seq(analyzer="char", **TINY).fit(["ab c", "ba", "$a$"] * 2, ["x y", "yx", "$"] * 2)
     display = AttentionDisplay.from_estimator(model, "ab c", "x y")
-    ((source, target, weights),) = model.attend(["ab c"], ["x y"])
+    ((source, target, weights),) = model.alignments(["ab c"], ["x y"])
     assert (display.source, display.target) == (source, target)
     np.testing.assert_array_equal(display.ax_.images[0].get_array(), weights)
     np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=1e-5)

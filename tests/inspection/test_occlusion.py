@@ -8,7 +8,7 @@ from sklearn.naive_bayes import MultinomialNB
 from sklearn.pipeline import make_pipeline
 
 from skrnn import RNNTextClassifier, RNNTextRegressor
-from skrnn.inspection.occlusion import occlude
+from skrnn.inspection import occlude
 
 TEXTS = ["good film", "bad film", "a very good one", "very bad"] * 3
 LABELS = ["pos", "neg"] * 6
