@@ -78,16 +78,6 @@ def test_compiled_loops_equal_numpy(layer, pooling, monkeypatch):
     assert len(ran) == 2 * 2 * 2  # layers, directions, calls
 
 
-def test_the_compiled_tanh_is_exact_enough_and_shows_what_is_no_number():
-    pytest.importorskip("numba")
-    from skrnn.kernels.loops import _tanh_row
-
-    x = np.concatenate([np.linspace(-12, 12, 20001), [np.inf, -np.inf, np.nan]]).astype(np.float32)
-    out = np.zeros_like(x)
-    _tanh_row(x, out)
-    np.testing.assert_allclose(out, np.tanh(x.astype(np.float64)), rtol=4e-7, atol=0)
-
-
 def test_three_layers_equal_those_of_keras():
     spec = spec_of(n_layers=3, bidirectional=True)
     weights, sequences = weights_of(spec), ragged()
