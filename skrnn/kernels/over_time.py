@@ -44,7 +44,7 @@ def forward_over_time(row, arguments):
           cells with one state ignore it;
         - sequence (n, u): receives all hidden states;
         - saved (n, s u): receives what the backward loop needs, where s is
-          the number in :data:`skrnn.kernels.SAVED_PER_UNIT`;
+          `SAVED_PER_UNIT` of the cell;
         - total (b, u): the hidden states of each text are added to it;
         - peak (b, u): becomes the maximum of itself and the hidden states.
 
