@@ -31,7 +31,7 @@ from importlib.util import find_spec
 
 # The cells with a compiled loop, and how many numbers per token and unit its
 # forward loop saves for the backward loop, in addition to the hidden state.
-SAVED_PER_UNIT = {"simple_rnn": 0, "gru": 4, "lstm": 5}
+SAVED_PER_UNIT = {"simple_rnn": 0, "gru": 4, "lstm": 5, "qrnn": 2}
 MIN_TOKENS = 2**18  # of a serving call; below, importing Numba takes longer than it saves
 
 
