@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.special import expit
 
 from skrnn.ragged import Ragged
 from skrnn.serve.activations import ACTIVATE
@@ -25,28 +26,29 @@ def run_textbook(cell, weights, rows, reverse):
         states = [np.zeros((1, n * 4)) for n in cell.states.values()]
         hidden = []
         for x_t in x[::-1] if reverse else x:
-            states = cell.textbook(x_t[None], states, weights, np.tanh)
+            states = cell.textbook(x_t[None], states, weights, np.tanh, expit)
             hidden.append(states[0][0])
         found.append(np.array(hidden))
     return found
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_a_step_follows_the_textbook(layer, activation, make_spec, make_weights):
+def test_steps_follow_the_textbook(layer, activation, make_spec, make_weights):
     spec = make_spec(layer=layer, rnn_activation=activation)
     weights = make_weights(spec)
     cell = CELLS[layer](spec, weights, "forward_0")
     rng = np.random.default_rng(0)
-    x = rng.normal(size=(3, 5)).astype(np.float32)
-    states = [rng.normal(size=(3, n * 4)).astype(np.float32) for n in cell.states.values()]
+    h = rng.normal(size=(3, 4)).astype(np.float32)
+    states, expected = cell.start(3, h.copy()), cell.start(3, h)
 
     def f(x):
         return ACTIVATE[activation](x, out=np.empty_like(x))
 
-    expected = cell.textbook(x, states, cell_weights(weights, "forward_0"), f)
-    cell.step(cell.inputs(x), *states)
-    for found, state in zip(states, expected, strict=True):
-        np.testing.assert_allclose(found, state, rtol=0, atol=1e-6)
+    for _ in range(3):
+        x = rng.normal(size=(3, 5)).astype(np.float32)
+        expected = cell.textbook(x, expected, cell_weights(weights, "forward_0"), f, expit)
+        cell.step(cell.inputs(x), *states)
+        np.testing.assert_allclose(states[0], expected[0], rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("reverse", [False, True])
@@ -106,13 +108,3 @@ def test_a_run_may_start_from_a_hidden_state(layer, make_spec, make_weights):
     np.testing.assert_array_equal(first, np.ones((2, 4)))
     assert all(not state.any() for state in others)
     assert [state.shape for state in cell.start(2)] == [(2, n * 4) for n in cell.states.values()]
-
-
-def test_the_compiled_tanh_is_exact_and_keeps_nan():
-    pytest.importorskip("numba")
-    from skrnn.kernels.loops import _tanh_row
-
-    x = np.concatenate([np.linspace(-12, 12, 20001), [np.inf, -np.inf, np.nan]]).astype(np.float32)
-    out = np.zeros_like(x)
-    _tanh_row(x, out)
-    np.testing.assert_allclose(out, np.tanh(x.astype(np.float64)), rtol=4e-7, atol=0)
