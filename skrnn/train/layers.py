@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import keras
@@ -65,6 +66,7 @@ class FormulaRNN(keras.layers.RNN):
         super().__init__(cell, **{name: value for name, value in kwargs.items() if name in own})
 
 
+@cache
 def keras_layer(cell: str) -> type[keras.layers.RNN]:
     """Return the Keras layer of a recurrent cell."""
     if cell in KERAS_LAYERS:
