@@ -1,8 +1,7 @@
-"""The base of the estimators: what a fitted network computes for texts. Fitting is in :mod:`skrnn.fitting`."""
+"""The base of the estimators: what a fitted network computes for texts. :mod:`skrnn.fitting` fits it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,7 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from skrnn.fitting import FitMixin
+from skrnn.fitting import FitMixin, as_objects
 from skrnn.parameters import estimator
 from skrnn.ragged import Ragged
 from skrnn.serve.forward import Forward
@@ -45,20 +44,22 @@ class BaseRNNText(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FitMixin):
     def _ids(self, texts: list[str]) -> Ragged:
         return self._tokens.encode(texts).truncate(self.sequence_length_, self._truncation)
 
-    def _encode(self, X: Any) -> np.ndarray:
-        """Return the vectors of texts, (n_samples, n_components). Equal texts are computed once."""
+    def _unique(self, X: Any) -> tuple[list[str], list[int]]:
+        """Return the different texts, and the position of each text among them."""
         check_is_fitted(self)
         texts = self._read(X)
-        unique = list(dict.fromkeys(texts))
+        places = {text: i for i, text in enumerate(dict.fromkeys(texts))}
+        return list(places), [places[text] for text in texts]
+
+    def _encode(self, X: Any) -> np.ndarray:
+        """Return the vectors of texts, (n_samples, n_components). Equal texts are computed once."""
+        unique, places = self._unique(X)
         vectors = np.empty((len(unique), self._forward.vector_width), np.float32)
         threads = n_threads(self.n_jobs)
         for i in range(0, len(unique), BLOCK):
             block = self._ids(unique[i : i + BLOCK])
             vectors[i : i + BLOCK] = self._forward.encode(block, threads)
-        if len(unique) == len(texts):
-            return vectors
-        places = {text: i for i, text in enumerate(unique)}
-        return vectors[[places[text] for text in texts]]
+        return vectors if len(unique) == len(places) else vectors[places]
 
     def transform(self, X: Any) -> np.ndarray:
         """Encode texts as vectors.
@@ -194,10 +195,3 @@ class BaseRNNText(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FitMixin):
         tags.transformer_tags.preserves_dtype = []
         tags.non_deterministic = False
         return tags
-
-
-def as_objects(texts: Sequence[str]) -> np.ndarray:
-    """Return texts as an ndarray of dtype object."""
-    array = np.empty(len(texts), dtype=object)
-    array[:] = texts
-    return array

@@ -13,10 +13,9 @@ from sklearn.utils.multiclass import type_of_target
 
 from skrnn.base import BaseRNNText
 from skrnn.compat import StrOptions, fit_context
+from skrnn.fitting import PretrainedMixin, Samples
 from skrnn.parameters import NON_NEGATIVE, estimator, parameter
-from skrnn.samples import Samples
 from skrnn.spec import Spec
-from skrnn.start import PretrainedMixin
 from skrnn.targets import Classification, classification_head
 from skrnn.train.recipe import Recipe
 

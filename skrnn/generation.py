@@ -1,4 +1,4 @@
-"""What an encoder can do besides encoding, if it was trained to predict tokens: score, decode and write texts."""
+"""What an encoder that predicts tokens can do besides encoding: score, decode and write texts."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_is_fitted
 
-from skrnn.base import BaseRNNText, as_objects
+from skrnn.base import BaseRNNText
+from skrnn.fitting import as_objects, generator
 from skrnn.ragged import BOUNDARY, PAD, UNKNOWN, Ragged
-from skrnn.samples import generator
 from skrnn.serve.search import Rules, beam, greedy, sample
 from skrnn.serve.threads import n_threads
 

@@ -9,8 +9,8 @@ from sklearn.base import RegressorMixin
 
 from skrnn.base import BaseRNNText
 from skrnn.compat import fit_context
+from skrnn.fitting import PretrainedMixin
 from skrnn.parameters import estimator
-from skrnn.start import PretrainedMixin
 from skrnn.targets import Regression, regression_head
 
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from skrnn.base import as_objects
+from skrnn.base import BaseRNNText
 from skrnn.compat import fit_context
-from skrnn.pairs import PairFitMixin
+from skrnn.fitting import PairFitMixin, as_objects
 from skrnn.parameters import estimator
-from skrnn.ragged import Ragged
-from skrnn.serve.search import Found
+from skrnn.serve.search import Rules
 from skrnn.serve.seq2seq import Seq2Seq
 from skrnn.serve.threads import n_threads
 from skrnn.serve.writing import Writer, corpus_score, text_metrics
@@ -23,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @estimator
-class RNNTextSeq2Seq(PairFitMixin):
+class RNNTextSeq2Seq(PairFitMixin, BaseRNNText):
     """Recurrent neural network that turns texts into texts.
 
     An encoder reads the source text like the other estimators. A decoder starts from its vector and writes
@@ -115,7 +113,8 @@ class RNNTextSeq2Seq(PairFitMixin):
         if self.shared_vocabulary and not (self.target_vocab_size is self.target_vocabulary is None):
             raise ValueError(
                 "target_vocab_size and target_vocabulary of RNNTextSeq2Seq cannot be combined with "
-                "shared_vocabulary=True, where vocab_size and vocabulary apply to both sides. Leave them None."
+                "shared_vocabulary=True, where vocab_size and vocabulary apply to both sides. Leave them "
+                "None."
             )
         if self.early_stopping == "score":
             text_metrics()  # raise the error before the first epoch, not after it
@@ -146,7 +145,7 @@ class RNNTextSeq2Seq(PairFitMixin):
             If X is not a collection of strings.
         """
         texts, places = self._unique(X)
-        written, _ = self._write(texts, self.beam_width, 1)
+        written, _ = self._writer().write(texts, self.beam_width)
         return as_objects(written)[places]
 
     def predict_n_best(self, X: Any, n_best: int = 5) -> list[list[tuple[str, float]]]:
@@ -171,12 +170,12 @@ class RNNTextSeq2Seq(PairFitMixin):
         ValueError
             If `n_best` is not an int of 1 or more.
         """
-        if not isinstance(n_best, Integral) or n_best < 1:
+        if not isinstance(n_best, int | np.integer) or n_best < 1:
             raise ValueError(
                 f"n_best of RNNTextSeq2Seq.predict_n_best must be an int >= 1. Got {n_best!r} instead."
             )
         texts, places = self._unique(X)
-        written, values = self._write(texts, max(int(n_best), self.beam_width), int(n_best))
+        written, values = self._writer().write(texts, max(int(n_best), self.beam_width), int(n_best))
         pairs = list(zip(written, values.tolist(), strict=True))
         rows = [pairs[i : i + n_best] for i in range(0, len(pairs), n_best)]
         return [[pair for pair in rows[i] if np.isfinite(pair[1])] for i in places]
@@ -210,7 +209,7 @@ class RNNTextSeq2Seq(PairFitMixin):
             )
         sources = self._ids(self._read(X))
         if y is None:
-            targets = self._search(sources, self.beam_width, 1).sequences
+            targets = self._writer().search(sources, self.beam_width).sequences
         else:
             targets = self._target_ids(y, len(sources))
         weights = self._decoder.attention(sources, targets, n_jobs=n_threads(self.n_jobs))
@@ -281,43 +280,20 @@ class RNNTextSeq2Seq(PairFitMixin):
     def _decoder(self) -> Seq2Seq:
         return cast(Seq2Seq, self._forward.decoder)
 
-    def _unique(self, X: Any) -> tuple[list[str], list[int]]:
-        """Return the different texts, and the position of each text among them."""
-        check_is_fitted(self)
-        texts = self._read(X)
-        places = {text: i for i, text in enumerate(dict.fromkeys(texts))}
-        return list(places), [places[text] for text in texts]
-
     def _writer(self) -> Writer:
+        rules = Rules(
+            max_length=self.target_sequence_length_,
+            min_length=min(self.min_length, self.target_sequence_length_),
+            no_repeat_ngram_size=self.no_repeat_ngram_size,
+        )
         return Writer(
             self._decoder,
             self._tokens,
             self._target_tokens,
-            max_length=self.target_sequence_length_,
-            copies_unknown=self._copies,
-            n_jobs=n_threads(self.n_jobs),
-        )
-
-    def _search(self, sources: Ragged, width: int, n_best: int) -> Found:
-        return self._writer().search(
-            sources,
-            width=width,
-            n_best=n_best,
-            length_penalty=self.length_penalty,
-            min_length=self.min_length,
-            no_repeat_ngram_size=self.no_repeat_ngram_size,
-        )
-
-    def _write(self, texts: list[str], width: int, n_best: int) -> tuple[list[str], np.ndarray]:
-        """Return `n_best` target texts for each text, and their log-probabilities."""
-        sources = self._ids(texts)
-        found = self._search(sources, width, n_best)
-        written = self._writer().decode(
-            texts,
-            sources,
-            found.sequences,
-            n_best=n_best,
             truncation=self._truncation,
             length=self.sequence_length_,
+            copies_unknown=self._copies,
+            rules=rules,
+            length_penalty=self.length_penalty,
+            n_jobs=n_threads(self.n_jobs),
         )
-        return written, found.log_probabilities

@@ -6,17 +6,17 @@ scale of numbers). :data:`HEADS` finds its class by the name that a :class:`skrn
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 from scipy.special import expit, log_softmax, softmax
 from sklearn.metrics import accuracy_score, r2_score
-from sklearn.utils import assert_all_finite
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
+from sklearn.utils.validation import check_consistent_length, column_or_1d
 
-from skrnn.text.columns import is_missing
+from skrnn.text import as_matrix, check_targets
 
 CLASSIFICATION = ("binary", "multiclass", "multilabel-indicator")  # what type_of_target calls labels
 
@@ -68,24 +68,6 @@ class Head:
         """
         return None
 
-    @staticmethod
-    def losses(outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        """Return the loss of each row, as Keras computes it, (n_samples,).
-
-        Parameters
-        ----------
-        outputs : ndarray of shape (n_samples, n_outputs)
-            Outputs before the activation.
-        targets : ndarray
-            Encoded targets.
-        """
-        raise NotImplementedError
-
-    @staticmethod
-    def score(outputs: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> float:
-        """Return how good outputs are, by the metric of the estimator's `score` method."""
-        raise NotImplementedError
-
 
 class NoHead(Head):
     """No head: the network is not trained, and its encodings are the result."""
@@ -106,13 +88,31 @@ class LanguageModel(Head):
 
 
 class Seq2Seq(Head):
-    """Another text, written by a decoder that looks at the states of the source."""
+    """Another text, written by a decoder with attention to the states of the source."""
 
     name, predicts_ids = "seq2seq", True
 
 
+class Supervised(Head):
+    """Labels or numbers, predicted from the encoding by one output layer."""
+
+    @staticmethod
+    @abstractmethod
+    def losses(outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """Return the loss of each row, (n_samples,), as Keras computes it from the activated outputs."""
+
+    @staticmethod
+    @abstractmethod
+    def score(outputs: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> float:
+        """Return how good outputs are, by the metric of the estimator's `score` method."""
+
+    @abstractmethod
+    def predict(self, outputs: np.ndarray) -> np.ndarray:
+        """Return the predictions for outputs before the activation, (n_samples, n_outputs)."""
+
+
 @dataclass(frozen=True, eq=False)
-class Classification(Head):
+class Classification(Supervised):
     """Labels.
 
     Parameters
@@ -138,17 +138,13 @@ class Classification(Head):
             )
         return np.searchsorted(self.classes, labels).astype(np.int64)
 
-    def predict(self, outputs: np.ndarray) -> np.ndarray:
-        """Return the most probable label of each row of outputs."""
-        raise NotImplementedError
-
+    @abstractmethod
     def probabilities(self, outputs: np.ndarray) -> np.ndarray:
         """Return the probability of each class, (n_samples, n_classes)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def log_probabilities(self, outputs: np.ndarray) -> np.ndarray:
         """Return the logarithm of the probability of each class, (n_samples, n_classes)."""
-        raise NotImplementedError
 
 
 class Multiclass(Classification):
@@ -189,7 +185,7 @@ class Multilabel(Classification):
         """Return the indicator matrix, float32 (n_samples, n_outputs)."""
         check_targets(y, owner, name)
         check_consistent_length(texts, y)
-        return _matrix(y, owner, name, self.n_outputs).astype(np.float32)
+        return as_matrix(y, owner, name, self.n_outputs).astype(np.float32)
 
     @staticmethod
     def losses(outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
@@ -238,7 +234,7 @@ class Binary(Multilabel):
 
 
 @dataclass(frozen=True, eq=False)
-class Regression(Head):
+class Regression(Supervised):
     """Numbers, standardised for training, under the squared error.
 
     Parameters
@@ -262,7 +258,7 @@ class Regression(Head):
         """Return standardised numbers, float32 (n_samples, n_outputs)."""
         check_targets(y, owner, name)
         check_consistent_length(texts, y)
-        return ((_matrix(y, owner, name, self.n_outputs) - self.mean) / self.scale).astype(np.float32)
+        return ((as_matrix(y, owner, name, self.n_outputs) - self.mean) / self.scale).astype(np.float32)
 
     @staticmethod
     def losses(outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
@@ -313,7 +309,7 @@ def classification_head(y: Any, texts: list[str], *, owner: str, classes: Any = 
     check_consistent_length(texts, y)
     check_classification_targets(y)
     if type_of_target(y) == "multilabel-indicator":
-        n_outputs = _matrix(y, owner, "y").shape[1]
+        n_outputs = as_matrix(y, owner, "y").shape[1]
         return Multilabel(n_outputs, np.arange(n_outputs))
     found = np.unique(column_or_1d(y, warn=True) if classes is None else np.asarray(classes))
     if len(found) < 2:
@@ -347,7 +343,7 @@ def regression_head(y: Any, texts: list[str], *, owner: str) -> Regression:
     """
     check_targets(y, owner, "y")
     check_consistent_length(texts, y)
-    values = _matrix(y, owner, "y")
+    values = as_matrix(y, owner, "y")
     spread = values.std(axis=0)
     scale = np.where(spread > 0, spread, 1.0)
     return Regression(values.shape[1], values.mean(axis=0), scale, one_column=np.ndim(y) == 1)
@@ -372,38 +368,3 @@ def head_for(y: Any, texts: list[str], *, owner: str) -> Head:
     check_targets(y, owner, "y")
     kind = type_of_target(y, input_name="y", raise_unknown=True)
     return (classification_head if kind in CLASSIFICATION else regression_head)(y, texts, owner=owner)
-
-
-def check_targets(y: Any, owner: str, name: str) -> None:
-    """Raise a ValueError if there are no targets, or if a target is missing or not finite."""
-    if y is None:
-        raise ValueError(
-            f"{owner}.fit requires {name} to be passed, but the target {name} is None. Pass one target for "
-            "each text."
-        )
-    if getattr(getattr(y, "dtype", None), "kind", "O") == "O":
-        values = np.asarray(y, dtype=object).ravel()
-        missing = [i for i, value in enumerate(values) if is_missing(value)]
-        if missing:
-            raise ValueError(
-                f"{name} of {owner}.fit has {len(missing)} missing value(s); the first is "
-                f"{values[missing[0]]!r} at position {missing[0]}. Drop those texts. (Input contains NaN.)"
-            )
-    assert_all_finite(y, input_name=name)
-
-
-def _matrix(y: Any, owner: str, name: str, n_columns: int | None = None) -> np.ndarray:
-    """Return numbers as float64 (n_samples, n_columns)."""
-    try:
-        values = check_array(y, accept_sparse="csr", dtype=np.float64, ensure_2d=False, input_name=name)
-    except ValueError as error:
-        if "could not convert" not in str(error):
-            raise
-        raise ValueError(f"{name} of {owner}.fit must hold numbers: {error}.") from error
-    values = values.toarray() if hasattr(values, "toarray") else values
-    values = values.reshape(len(values), -1)
-    if n_columns is not None and values.shape[1] != n_columns:
-        raise ValueError(
-            f"{name} of {owner}.fit must have {n_columns} column(s), like y. Got {values.shape[1]}."
-        )
-    return values

@@ -10,7 +10,7 @@ from skrnn.parameters.declaration import MIN_VOCAB_SIZE, POSITIVE_INT, estimator
 from skrnn.serve.layers import LAYERS
 from skrnn.serve.pooling import POOLINGS
 from skrnn.spec import ACTIVATIONS
-from skrnn.text.analyzers import ANALYZERS
+from skrnn.text import ANALYZERS
 
 
 @estimator

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from skrnn.ragged import Ragged
-from skrnn.serve.cells import CELLS, Shapes, cell_shapes
+from skrnn.serve.cell import Shapes
+from skrnn.serve.cells import CELLS, cell_shapes
 from skrnn.serve.decoder import log_softmax
 from skrnn.serve.language_model import NextToken
 from skrnn.serve.packing import Packed

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from skrnn.ragged import Ragged
-from skrnn.serve.cells import Shapes
+from skrnn.serve.cell import Shapes
 from skrnn.serve.search import States, Step
 from skrnn.spec import Spec
 

@@ -11,8 +11,9 @@ from functools import cached_property
 import numpy as np
 
 from skrnn.ragged import Ragged
+from skrnn.serve.activations import ACTIVATE
 from skrnn.serve.autoencoder import Autoencoder
-from skrnn.serve.cells import ACTIVATE, HiddenStates
+from skrnn.serve.cell import HiddenStates
 from skrnn.serve.decoder import Decoder
 from skrnn.serve.language_model import LanguageModel, look_up
 from skrnn.serve.layers import LAYERS, layer_class

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from skrnn.ragged import BOUNDARY, Ragged
-from skrnn.serve.cells import Shapes
+from skrnn.serve.cell import Shapes
 from skrnn.serve.decoder import Decoder, log_softmax, token_head_width
 from skrnn.serve.packing import Packed, pack
 from skrnn.serve.search import States, Step

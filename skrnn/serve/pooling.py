@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from skrnn.serve.cells import HiddenStates, Shapes
+from skrnn.serve.cell import HiddenStates, Shapes
 from skrnn.serve.packing import Packed
 from skrnn.spec import Spec, Weights
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from functools import cache
-from importlib.util import find_spec
+from collections.abc import Collection
 
 import numpy as np
 
-from skrnn.serve.cells import CELLS, HiddenStates, Shapes, cell_shapes
+from skrnn.kernels import use_compiled
+from skrnn.serve.cell import HiddenStates, Shapes
+from skrnn.serve.cells import CELLS, cell_shapes
 from skrnn.serve.packing import Packed
+from skrnn.serve.search import States, Step
 from skrnn.spec import Spec, Weights
-
-MANY = 2**18  # tokens of a call that repay the start of the compiled loops, 0.6 s of a process
 
 
 class Recurrent:
@@ -55,69 +54,37 @@ class Recurrent:
     def run(
         self, tables: list[np.ndarray], packed: Packed, needs: Collection[str], *, compiled: bool
     ) -> HiddenStates:
-        """Run all layers over a packed batch.
-
-        Parameters
-        ----------
-        tables : list of ndarray
-            Input shares, see :meth:`inputs`.
-        packed : Packed
-            The batch; its ids are rows of `tables`.
-        needs : collection of str
-            Fields of HiddenStates to keep for the top layer.
-        compiled : bool
-            What :meth:`is_compiled` returned for the call.
-
-        Returns
-        -------
-        hidden : HiddenStates
-            The states of the top layer; the forward direction comes first.
-        """
-        hidden = self._run_level(
-            0, tables, packed, needs if len(self.levels) == 1 else ["sequence"], compiled
-        )
-        packed = packed._replace(ids=np.arange(len(packed.ids)))
-        for level in range(1, len(self.levels)):
-            tables = [cell.inputs(hidden.sequence) for cell in self.levels[level]]
-            top = level == len(self.levels) - 1
-            hidden = self._run_level(level, tables, packed, needs if top else ["sequence"], compiled)
+        """Run all layers over a packed batch, see `Layer.run`."""
+        top = len(self.levels) - 1
+        for level in range(top + 1):
+            own_needs = needs if level == top else ["sequence"]
+            hidden = self._run_level(level, tables, packed, own_needs, compiled)
+            if level < top:
+                tables = [cell.inputs(hidden.sequence) for cell in self.levels[level + 1]]
+                packed = packed._replace(ids=np.arange(len(packed.ids)))
         return hidden
 
     def _run_level(
         self, level: int, tables: list[np.ndarray], packed: Packed, needs: Collection[str], compiled: bool
     ) -> HiddenStates:
         directions = [
-            cell.run(table, packed, needs, reverse=i == 1, compiled=compiled)
-            for i, (cell, table) in enumerate(zip(self.levels[level], tables, strict=True))
+            cell.run(table, packed, needs, reverse=direction == "backward", compiled=compiled)
+            for direction, cell, table in zip(self.spec.directions, self.levels[level], tables, strict=True)
         ]
         if len(directions) == 1:
             return directions[0]
         return HiddenStates(*(np.concatenate(parts, axis=1) for parts in zip(*directions, strict=True)))
 
-    def start(self, n_rows: int) -> list[np.ndarray]:
+    def start(self, n_rows: int) -> States:
         """Return the states of the forward cells before the first token."""
         return [state for cells in self.levels for state in cells[0].start(n_rows)]
 
-    def stepper(
-        self, embeddings: np.ndarray
-    ) -> Callable[[np.ndarray, list[np.ndarray]], tuple[np.ndarray, list[np.ndarray]]]:
-        """Return a function that reads one more token of each row, in the forward direction.
-
-        Parameters
-        ----------
-        embeddings : ndarray of float32 of shape (n_ids, d)
-            The embedding.
-
-        Returns
-        -------
-        step : callable
-            Takes ids (b,) and states, see :meth:`start`; returns the hidden states (b, u) and the new states.
-            It overwrites the states.
-        """
+    def stepper(self, embeddings: np.ndarray) -> Step:
+        """Return a function that reads one more token of each row, see `Layer.stepper`."""
         cells = [level[0] for level in self.levels]
         table, n_states = cells[0].inputs(embeddings), len(cells[0].states)
 
-        def step(ids: np.ndarray, states: list[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
+        def step(ids: np.ndarray, states: States) -> tuple[np.ndarray, States]:
             x = table[ids]
             for level, cell in enumerate(cells):
                 own = states[level * n_states : (level + 1) * n_states]
@@ -126,13 +93,3 @@ class Recurrent:
             return x, states
 
         return step
-
-
-def use_compiled(cell: str, activation: str, n_tokens: int) -> bool:
-    """Return whether the compiled loops run; it depends on the work alone, and so do the last bits."""
-    return activation == "tanh" and n_tokens >= MANY and _has_numba()
-
-
-@cache
-def _has_numba() -> bool:
-    return find_spec("numba") is not None

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from skrnn.ragged import BOUNDARY, Ragged
-from skrnn.serve.cells import CELLS, Shapes, cell_shapes
+from skrnn.serve.cell import Shapes
+from skrnn.serve.cells import CELLS, cell_shapes
 from skrnn.serve.decoder import Decoder, log_softmax, token_head_width
 from skrnn.serve.pooling import vector_width
 from skrnn.serve.search import Found, States, Step

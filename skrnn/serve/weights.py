@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from skrnn.serve.cells import CELLS, Shapes
+from skrnn.serve.cell import Shapes
+from skrnn.serve.cells import CELLS
 from skrnn.serve.decoder import token_head_width
 from skrnn.serve.forward import DECODERS
 from skrnn.serve.layers import layer_class

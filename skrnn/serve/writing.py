@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from skrnn.ragged import PAD, UNKNOWN, Ragged
 from skrnn.serve.search import Found, Rules, beam, greedy
 from skrnn.serve.seq2seq import Seq2Seq
-from skrnn.text.tokens import Tokens
+from skrnn.text import Tokens
 
 
 class Writer:
@@ -22,10 +23,14 @@ class Writer:
         The network.
     tokens, target_tokens : Tokens
         The vocabularies of both sides.
-    max_length : int
-        Maximum number of tokens of a written text.
+    truncation, length : str, int
+        How source texts are truncated.
     copies_unknown : bool
         Whether the network may write unknown tokens, each of which is replaced by a word of the source.
+    rules : Rules
+        Lengths and repetition, see :class:`skrnn.serve.search.Rules`.
+    length_penalty : float
+        See :func:`skrnn.serve.search.beam`.
     n_jobs : int
         Number of threads.
     """
@@ -36,23 +41,19 @@ class Writer:
         tokens: Tokens,
         target_tokens: Tokens,
         *,
-        max_length: int,
+        truncation: str,
+        length: int,
         copies_unknown: bool,
+        rules: Rules,
+        length_penalty: float,
         n_jobs: int,
     ) -> None:
         self.decoder, self.tokens, self.target_tokens = decoder, tokens, target_tokens
-        self.max_length, self.copies_unknown, self.n_jobs = max_length, copies_unknown, n_jobs
+        self.truncation, self.length = truncation, length
+        self.rules = replace(rules, never=(PAD,) if copies_unknown else (PAD, UNKNOWN))
+        self.length_penalty, self.n_jobs = length_penalty, n_jobs
 
-    def search(
-        self,
-        sources: Ragged,
-        *,
-        width: int,
-        n_best: int = 1,
-        length_penalty: float = 1.0,
-        min_length: int = 0,
-        no_repeat_ngram_size: int = 0,
-    ) -> Found:
+    def search(self, sources: Ragged, width: int, n_best: int = 1) -> Found:
         """Return the ids of the best texts that a beam search finds.
 
         Parameters
@@ -63,64 +64,44 @@ class Writer:
             Number of beams; 1 takes the most probable token at each step.
         n_best : int, default=1
             Number of texts for each source.
-        length_penalty, min_length, no_repeat_ngram_size
-            See :func:`skrnn.serve.search.beam` and :class:`skrnn.serve.search.Rules`.
 
         Returns
         -------
         found : Found
         """
-        rules = Rules(
-            max_length=self.max_length,
-            min_length=min(min_length, self.max_length),
-            no_repeat=no_repeat_ngram_size,
-            never=(PAD,) if self.copies_unknown else (PAD, UNKNOWN),
-        )
-        search: Any = partial(greedy, rules=rules)
+        search: Any = partial(greedy, rules=self.rules)
         if width > 1:
-            search = partial(beam, rules=rules, width=width, length_penalty=length_penalty, n_best=n_best)
+            search = partial(
+                beam, rules=self.rules, width=width, length_penalty=self.length_penalty, n_best=n_best
+            )
         return self.decoder.write(sources, search, n_beams=width, n_jobs=self.n_jobs)
 
-    def decode(
-        self, texts: list[str], sources: Ragged, ids: Ragged, *, n_best: int, truncation: str, length: int
-    ) -> list[str]:
-        """Return the texts of written ids, with unknown words copied from the source (Luong et al. 2015).
-
-        An unknown token becomes the source word with the highest attention weight. Unknown source words are
-        preferred.
-
-        Parameters
-        ----------
-        texts : list of str
-            The source texts.
-        sources : Ragged
-            Their ids.
-        ids : Ragged
-            Ids that were written, `n_best` rows for each source.
-        n_best : int
-            Number of rows for each source.
-        truncation, length : str, int
-            How the sources were truncated.
-
-        Returns
-        -------
-        written : list of str
-        """
-        written = self.target_tokens.decode(ids)
+    def write(self, texts: list[str], width: int, n_best: int = 1) -> tuple[list[str], np.ndarray]:
+        """Return the best target texts, `n_best` for each source text, and their log-probabilities."""
+        sources = self.tokens.encode(texts).truncate(self.length, self.truncation)
+        found = self.search(sources, width, n_best)
+        written = self.target_tokens.decode(found.sequences)
         mark = self.target_tokens.decode(Ragged.from_rows([[UNKNOWN]]))[0]
-        row = np.repeat(np.arange(len(written)), ids.lengths)
-        for i in np.unique(row[ids.ids == UNKNOWN]).tolist():
+        row = np.repeat(np.arange(len(written)), found.sequences.lengths)
+        for i in np.unique(row[found.sequences.ids == UNKNOWN]).tolist():
             source = i // n_best
-            words = self.tokens.tokenize([texts[source]])[0]
-            kept = Ragged.from_rows([np.arange(len(words))]).truncate(length, truncation).ids
-            own, read = ids.take(np.array([i])), sources.take(np.array([source]))
-            (weights,) = self.decoder.attention(read, own)
-            weights = weights + (read.ids == UNKNOWN)
-            attended = weights.argmax(axis=1)[:-1][own.ids == UNKNOWN]
+            ids, read = found.sequences.take(np.array([i])), sources.take(np.array([source]))
+            copied = self._copied(texts[source], read, ids)
             head, *rest = written[i].split(mark)
-            copied = [words[kept[at]] if at < len(kept) else "" for at in attended.tolist()]
             written[i] = head + "".join(word + part for word, part in zip(copied, rest, strict=False))
-        return written
+        return written, found.log_probabilities
+
+    def _copied(self, text: str, read: Ragged, ids: Ragged) -> list[str]:
+        """Return the source word for each unknown token of one written text (Luong et al. 2015).
+
+        It is the word with the highest attention weight. Unknown source words are preferred.
+        """
+        words = self.tokens.tokenize([text])[0]
+        kept = Ragged.from_rows([np.arange(len(words))]).truncate(self.length, self.truncation).ids
+        (weights,) = self.decoder.attention(read, ids)
+        weights = weights + (read.ids == UNKNOWN)
+        attended = weights.argmax(axis=1)[:-1][ids.ids == UNKNOWN]
+        return [words[kept[at]] if at < len(kept) else "" for at in attended.tolist()]
 
 
 def text_metrics() -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 import joblib
 import numpy as np
 
-from skrnn.storage.container import read, write
+from skrnn.storage import read, write
 from skrnn.train.monitor import Monitor
 
 
@@ -53,7 +53,8 @@ class Checkpoint:
         held_out = monitor.validation.examples if monitor.validation else None
         self.identity = identity | {
             "the held-out texts": joblib.hash(held_out),
-            "n_iter_no_change, tol or early_stopping": f"{monitor.patience}, {monitor.tol}, {monitor.by_score}",
+            "n_iter_no_change or tol": f"{monitor.patience}, {monitor.tol}",
+            "early_stopping": str(monitor.by_score),
             "the estimator": monitor.owner,
         }
         if self.path.is_dir() or not self.path.parent.is_dir():

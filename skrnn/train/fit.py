@@ -112,8 +112,9 @@ class ReportEpoch(keras.callbacks.Callback):
 class OneCycle(keras.callbacks.Callback):
     """Raises the learning rate, then lowers it to zero (Smith & Topin 2019; Loshchilov & Hutter 2017).
 
-    A Keras LearningRateSchedule would be part of the traced model, which then could not be reused for the
-    next fit.
+    keras.optimizers.schedules.CosineDecay with `warmup_target` gives the same rates, within 5e-10. In an
+    optimizer, it would be part of the traced model, which could then not be used for the next fit; called for
+    each step, it takes milliseconds.
 
     Parameters
     ----------

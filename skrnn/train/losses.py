@@ -56,8 +56,8 @@ class SmoothedCrossentropy(keras.losses.Loss):
 class RDrop(keras.losses.Loss):
     """R-Drop: a loss plus the divergence between the outputs under two dropout masks (Liang et al. 2021).
 
-    Rows 2 i and 2 i + 1 of a batch are the same text. The loss of each gets the divergence of its output p from
-    the output q of the other row, ``sum p log(p / q)``, times a weight.
+    Rows 2 i and 2 i + 1 of a batch are the same text. To the loss of each row, the divergence of its output p
+    from the output q of the other row is added, ``sum p log(p / q)``, times a weight.
 
     Parameters
     ----------

@@ -6,13 +6,14 @@ import sys
 import time
 from collections.abc import Callable
 from multiprocessing import parent_process
+from typing import cast
 
 import numpy as np
 
 from skrnn.ragged import Ragged
 from skrnn.serve.forward import Forward
 from skrnn.spec import Spec, Weights
-from skrnn.targets import HEADS
+from skrnn.targets import HEADS, Supervised
 from skrnn.train.batches import Examples
 
 
@@ -43,15 +44,15 @@ class Validation:
     def __call__(self, spec: Spec, weights: Weights) -> tuple[float, float]:
         """Return the loss and the score of a network."""
         sequences, targets, sample_weight = self.examples
-        head = HEADS[spec.head]
-        if head.predicts_ids:
+        if HEADS[spec.head].predicts_ids:
             loss = -self._mean_log_probability(spec, weights)
             score = -loss
         else:
             forward = Forward(spec, weights)
             outputs = forward.outputs(forward.encode(sequences, self.n_jobs))
-            loss = float(np.average(head.losses(outputs, targets), weights=sample_weight))
-            score = head.score(outputs, targets, sample_weight)
+            head, codes = cast(type[Supervised], HEADS[spec.head]), cast(np.ndarray, targets)
+            loss = float(np.average(head.losses(outputs, codes), weights=sample_weight))
+            score = head.score(outputs, codes, sample_weight)
         return loss, score if self.score is None else self.score(spec, weights)
 
     def _mean_log_probability(self, spec: Spec, weights: Weights) -> float:

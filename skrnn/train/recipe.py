@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Frozen = Literal["nothing", "embedding", "encoder"]
+Schedule = Literal["one_cycle", "constant"]
 
 MAX_TOKENS_READ = (
     2**24
@@ -54,7 +55,7 @@ class Recipe:
 
     optimizer: str = "adam"
     learning_rate: float = 0.004
-    schedule: Literal["one_cycle", "constant"] = "constant"
+    schedule: Schedule = "constant"
     epochs: int = 1
     batch_size: int = 64
     max_tokens: int = MAX_TOKENS

@@ -47,9 +47,9 @@ class Positions(keras.layers.Layer):
 
 
 class Block(keras.layers.Layer):
-    """One layer of self-attention: attention heads and a feed-forward network, each with a residual connection.
+    """One layer of self-attention: attention heads, then a feed-forward network.
 
-    Layer normalisation comes before both (Xiong et al. 2020).
+    Both have a residual connection, and layer normalisation before them (Xiong et al. 2020).
 
     Parameters
     ----------

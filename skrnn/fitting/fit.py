@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from skrnn.compat import CallbackSupportMixin, check_feature_names, with_callbacks
+from skrnn.fitting.samples import Samples, check_sample_weight, generator
+from skrnn.fitting.start import Start, StartMixin
 from skrnn.parameters import estimator
-from skrnn.samples import Samples, check_sample_weight, generator
 from skrnn.serve.threads import n_threads
-from skrnn.spec import Spec
-from skrnn.start import Start, StartMixin
+from skrnn.spec import Spec, Weights
 from skrnn.targets import HEADS, Head, NoHead
-from skrnn.text.columns import check_texts
-from skrnn.train import door
-from skrnn.train.batches import Examples
-from skrnn.train.callbacks import reported
-from skrnn.train.checkpoint import Checkpoint
-from skrnn.train.job import Job
-from skrnn.train.monitor import Monitor, Validation
+from skrnn.text import check_texts
+from skrnn.train import Checkpoint, Examples, Job, Monitor, Validation, door, reported
 from skrnn.train.recipe import (
     MAX_TOKENS,
     MAX_TOKENS_PREDICTED,
     Recipe,
+    Schedule,
     auto_batch_size,
     auto_dropout,
     auto_epochs,
@@ -101,7 +97,7 @@ class FitMixin(StartMixin, CallbackSupportMixin):
         monitor = self._monitor(start, recipe, validation)
 
         def fitted() -> dict[str, Any]:
-            return self._attributes(head, start, monitor)
+            return self._fitted(head, start, monitor)
 
         if isinstance(head, NoHead):
             monitor.weights = start.weights
@@ -127,8 +123,8 @@ class FitMixin(StartMixin, CallbackSupportMixin):
         rng = generator(self.random_state)
         is_fitted = self.__sklearn_is_fitted__()
         start = self._continued(chunk) if is_fitted else self._start(head, chunk, rng, is_chunk=True)
-        progress = {"seed": int(rng.integers(2**31)), "n_chunks": 0, "state": {}, "optimizer": self.optimizer}
-        progress |= vars(self).get("_progress", {})
+        new = {"seed": int(rng.integers(2**31)), "n_chunks": 0, "state": {}, "optimizer": self.optimizer}
+        progress: dict[str, Any] = new | vars(self).get("_progress", {})
         recipe = self._recipe(start.spec, n_tokens=start.n_tokens, n_texts=len(chunk.texts))
         seed = int(np.random.default_rng([progress["seed"], progress["n_chunks"]]).integers(2**31))
         recipe = replace(recipe, epochs=1, schedule="constant", seed=seed)
@@ -152,7 +148,7 @@ class FitMixin(StartMixin, CallbackSupportMixin):
             )
         monitor.history["loss"][:0] = vars(self).get("loss_curve_", [])
         progress |= {"n_chunks": progress["n_chunks"] + 1, "state": state, "optimizer": self.optimizer}
-        return {**self._attributes(head, start, monitor), "_progress": progress}
+        return {**self._fitted(head, start, monitor), "_progress": progress}
 
     def _validation(self, start: Start, held_out: Samples) -> Validation:
         """Return the scorer of held-out texts."""
@@ -188,18 +184,10 @@ class FitMixin(StartMixin, CallbackSupportMixin):
                     f"{callback!r}."
                 )
 
-    def _attributes(self, head: Head, start: Start, monitor: Monitor) -> dict[str, Any]:
-        """Return what a fit sets."""
+    def _fitted(self, head: Head, start: Start, monitor: Monitor) -> dict[str, Any]:
+        """Return all attributes that a fit sets."""
         history = monitor.history
-        attributes = {
-            **start.attributes,
-            "_head": head,
-            "_tokens": start.tokens,
-            "_spec": start.spec,
-            "_weights": monitor.weights,
-            "_truncation": start.truncation,
-            "vocabulary_": start.tokens.vocabulary,
-            "sequence_length_": start.sequence_length,
+        attributes = self._attributes(head, start, monitor.weights) | {
             "n_features_in_": 1,
             "n_iter_": len(history["loss"]),
             "loss_curve_": history["loss"],
@@ -209,6 +197,19 @@ class FitMixin(StartMixin, CallbackSupportMixin):
             attributes["validation_scores_"] = history["val_score"]
             attributes["best_validation_score_"] = history["val_score"][monitor.best_epoch]
         return attributes
+
+    def _attributes(self, head: Head, start: Start, weights: Weights) -> dict[str, Any]:
+        """Return the attributes that a prediction needs."""
+        return {
+            **start.attributes,
+            "_head": head,
+            "_tokens": start.tokens,
+            "_spec": start.spec,
+            "_weights": weights,
+            "_truncation": start.truncation,
+            "vocabulary_": start.tokens.vocabulary,
+            "sequence_length_": start.sequence_length,
+        }
 
     def _assign(self, X: Any, attributes: dict[str, Any]) -> None:
         """Replace all fitted attributes at once, so that a fit that fails earlier changes nothing."""
@@ -226,9 +227,9 @@ class FitMixin(StartMixin, CallbackSupportMixin):
         return Recipe(
             optimizer=self.optimizer,
             learning_rate=self.learning_rate,
-            schedule=self.schedule,
-            epochs=auto_epochs(n_tokens, n_texts) if self.epochs == "auto" else self.epochs,
-            batch_size=auto_batch_size(n_texts) if self.batch_size == "auto" else self.batch_size,
+            schedule=cast(Schedule, self.schedule),
+            epochs=auto_epochs(n_tokens, n_texts) if self.epochs == "auto" else int(self.epochs),
+            batch_size=auto_batch_size(n_texts) if self.batch_size == "auto" else int(self.batch_size),
             max_tokens=MAX_TOKENS_PREDICTED if HEADS[spec.head].predicts_ids else MAX_TOKENS,
             dropout=auto_dropout(spec.n_ids) if self.dropout == "auto" else float(self.dropout),
             recurrent_dropout=float(self.recurrent_dropout),

@@ -9,23 +9,21 @@ from typing import Any, cast
 
 import numpy as np
 
-from skrnn.base import BaseRNNText, as_objects
+from skrnn.fitting.fit import FitMixin
+from skrnn.fitting.samples import Samples, as_objects, check_sample_weight
+from skrnn.fitting.start import MAX_LENGTH, PretrainedMixin, Start
 from skrnn.parameters import Seq2SeqParameters, estimator
 from skrnn.ragged import BOUNDARY, UNKNOWN, Ragged
-from skrnn.samples import Samples, check_sample_weight
 from skrnn.serve.threads import n_threads
 from skrnn.spec import Attention, Spec, Weights
-from skrnn.start import MAX_LENGTH, PretrainedMixin, Start
 from skrnn.targets import Head, Seq2Seq
-from skrnn.text.columns import check_texts
-from skrnn.text.tokens import Tokens
-from skrnn.train.batches import Examples
-from skrnn.train.monitor import Validation
+from skrnn.text import Tokens, check_texts
+from skrnn.train import Examples, Validation
 from skrnn.train.recipe import MAX_TOKENS_PAIRS, Recipe
 
 
 @estimator
-class PairFitMixin(Seq2SeqParameters, PretrainedMixin, BaseRNNText):
+class PairFitMixin(Seq2SeqParameters, PretrainedMixin, FitMixin):
     """The parts of a fit that differ if the targets are texts."""
 
     def _head_for(self, y: Any, texts: list[str]) -> Seq2Seq:
@@ -83,10 +81,10 @@ class PairFitMixin(Seq2SeqParameters, PretrainedMixin, BaseRNNText):
 
     def _score_during_fit(self, start: Start, held_out: Samples, spec: Spec, weights: Weights) -> float:
         """Return the score of a network in training; the estimator does not change."""
-        twin = copy(self)
-        vars(twin).update(start.attributes)
-        vars(twin).update(_tokens=start.tokens, _spec=spec, _weights=weights, _truncation=start.truncation)
-        vars(twin).update(sequence_length_=start.sequence_length)
+        twin: Any = copy(self)
+        attributes = self._attributes(Seq2Seq(), replace(start, spec=spec), weights)
+        for name, value in attributes.items():
+            setattr(twin, name, value)
         return twin.score(held_out.texts, held_out.targets)
 
     def _spec_for(self, head: Head, n_ids: int, n_outputs: int) -> Spec:

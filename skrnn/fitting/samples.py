@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -54,8 +55,8 @@ class Samples(NamedTuple):
         n_held = max(1, round(n * fraction))
         if n_held == n:
             raise ValueError(
-                f"validation_fraction of {owner} leaves no texts for training: {fraction} of {n} texts. Lower "
-                "it."
+                f"validation_fraction of {owner} leaves no texts for training: {fraction} of {n} texts. "
+                "Lower it."
             )
         strata = self.targets if stratify else None
         if strata is not None:
@@ -113,3 +114,10 @@ def generator(random_state: Any) -> np.random.Generator:
     if isinstance(random_state, np.random.RandomState):
         random_state = random_state.randint(2**31 - 1)
     return np.random.default_rng(random_state)
+
+
+def as_objects(texts: Sequence[str]) -> np.ndarray:
+    """Return texts as an ndarray of dtype object."""
+    array = np.empty(len(texts), dtype=object)
+    array[:] = texts
+    return array

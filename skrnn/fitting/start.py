@@ -1,30 +1,31 @@
-"""What a training starts from: the vocabulary, the ids of the texts, the architecture, the initial weights."""
+"""What a training starts from: the vocabulary, the ids, the architecture and the initial weights."""
 
 from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from skrnn.compat import clone_parametrized
+from skrnn.fitting.samples import Samples
 from skrnn.parameters import NetworkParameters, PretrainedParameters, TrainingParameters, estimator
 from skrnn.ragged import N_SPECIAL, Ragged
-from skrnn.samples import Samples
 from skrnn.serve.weights import initial_weights
-from skrnn.spec import Spec, Weights
+from skrnn.spec import Activation, Spec, Weights
 from skrnn.targets import Head
-from skrnn.text.cooccurrence import cooccurrence_vectors
-from skrnn.text.tokens import Tokens
-from skrnn.text.vectors import look_up
-from skrnn.train.batches import Examples
-from skrnn.train.monitor import writes_progress
+from skrnn.text import Tokens, cooccurrence_vectors, vectors_of_terms
+from skrnn.train import Examples, writes_progress
 from skrnn.train.recipe import Frozen
 
 MAX_LENGTH = 400  # tokens that are read of a text with sequence_length=None
+ENCODER_FIELDS = (  # of a Spec: what a network takes over from the one that it starts from
+    *("embedding_dim", "layer", "rnn_units", "rnn_activation"),
+    *("n_layers", "n_heads", "bidirectional"),
+)
 
 
 @dataclass
@@ -85,16 +86,7 @@ class StartMixin(TrainingParameters, NetworkParameters, BaseEstimator):
                 weights["embedding/embeddings"][known] = vectors[known]
             return tokens, sequences, spec, weights
         tokens = fitted._tokens
-        names = (
-            "embedding_dim",
-            "layer",
-            "rnn_units",
-            "rnn_activation",
-            "n_layers",
-            "n_heads",
-            "bidirectional",
-        )
-        same = {name: getattr(fitted._spec, name) for name in names}
+        same = {name: getattr(fitted._spec, name) for name in ENCODER_FIELDS}
         spec = replace(self._spec_for(head, tokens.n_ids, n_outputs), **same)
         weights = initial_weights(spec, rng)
         self._copy_weights(fitted, weights)
@@ -138,7 +130,9 @@ class StartMixin(TrainingParameters, NetworkParameters, BaseEstimator):
         if isinstance(self.embeddings, str) and self.embeddings == "auto":
             return cooccurrence_vectors(sequences, tokens.n_ids, self.embedding_dim, rng)
         owner, verbose = type(self).__name__, writes_progress(self.verbose)
-        matrix, found = look_up(self.embeddings, list(tokens.vocabulary), owner=owner, verbose=verbose)
+        matrix, found = vectors_of_terms(
+            self.embeddings, list(tokens.vocabulary), owner=owner, verbose=verbose
+        )
         if verbose:
             counts = np.bincount(sequences.ids, minlength=tokens.n_ids)[N_SPECIAL:]
             sys.stdout.write(
@@ -158,13 +152,13 @@ class StartMixin(TrainingParameters, NetworkParameters, BaseEstimator):
             embedding_dim=self.embedding_dim,
             layer=self.layer,
             rnn_units=self.rnn_units,
-            rnn_activation=self.rnn_activation,
+            rnn_activation=cast(Activation, self.rnn_activation),
             n_layers=self.n_layers,
             bidirectional=self.bidirectional,
             n_heads=self.n_heads,
             pooling=self.pooling,
             n_components=self.n_components,
-            activation=self.activation,
+            activation=cast(Activation, self.activation),
             head=head.name,
             n_outputs=n_ids if head.predicts_ids and not n_outputs else n_outputs,
         )
