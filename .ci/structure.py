@@ -95,7 +95,7 @@ def _imports(node: ast.AST, package: tuple[str, ...]) -> Iterator[tuple[str, int
 
 def cycles(graph: Graph) -> list[list[str]]:
     """Return paths that end where they start; cutting the first step of each leaves no other cycle."""
-    left, found = {node: set(targets) for node, targets in graph.items()}, []
+    left, found = {node: list(targets) for node, targets in graph.items()}, []
     while True:
         try:
             TopologicalSorter(left).prepare()
