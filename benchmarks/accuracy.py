@@ -1,10 +1,11 @@
-"""Accuracy of the default classifier beside TF-IDF + LogisticRegression, on labelled sets.
+"""Compare the accuracy of the default classifier with TF-IDF + LogisticRegression on labelled data sets.
 
     python benchmarks/accuracy.py DATA [--sets sst2 trec] [--seeds 3] [--inner] [--set rnn_units=32]
 
-DATA is a folder of sets, each a folder of tab-separated files: ``train`` and ``test`` (or ``all``, of
-which a tenth is held out). ``--inner`` leaves the test split alone and scores on ``dev``, or on a tenth
-of the training rows: what choices are made by. ``--set`` tries parameters other than the defaults.
+DATA is a folder with one folder per data set. Each data set has tab-separated files: ``train`` and
+``test``, or ``all``, of which a tenth is held out. ``--inner`` does not read the test split. It scores
+on ``dev``, or on a tenth of the training rows. Use it to choose parameters. ``--set`` replaces default
+parameters.
 """
 
 import argparse
@@ -27,7 +28,7 @@ SETS = ["sst2", "trec", "rt_polarity", "subj", "ag_news", "sms_spam", "imdb", "n
 
 
 def read(folder, stem):
-    """Return texts and labels of one file of a set, or None."""
+    """Return the texts and labels of one file of a data set, or None if there is no such file."""
     for path in sorted(folder.glob(f"{stem}.tsv*")) or sorted(folder.glob(f"{stem}_subset.tsv*")):
         frame = pd.read_csv(path, sep="\t", keep_default_na=False)
         return frame["text"].to_numpy(object), frame["label"].to_numpy()
@@ -35,7 +36,7 @@ def read(folder, stem):
 
 
 def split(folder, inner):
-    """Return train and test texts and labels."""
+    """Return the training texts and labels, and the texts and labels to score on."""
     whole, train, test = (read(folder, stem) for stem in ("all", "train", "test"))
     if whole is not None:
         train, test = halves(whole, 0)
@@ -52,7 +53,7 @@ def halves(rows, seed):
 
 
 def baseline(name, train, test):
-    """Return accuracy and calibration error of TF-IDF + LR, the better of two ranges of n-grams."""
+    """Return the accuracy and calibration error of TF-IDF + LR with the better of two n-gram ranges."""
     if name in CHARACTERS:
         ranges = [{"analyzer": "char", "ngram_range": (1, 3)}]
     else:
@@ -68,7 +69,7 @@ def baseline(name, train, test):
 
 
 def calibration_error(classifier, X, y, bins=10):
-    """Return the expected calibration error of the largest probability (Guo et al. 2017)."""
+    """Return the expected calibration error of the most probable class (Guo et al. 2017)."""
     probabilities = classifier.predict_proba(X)
     sure = probabilities.max(axis=1)
     right = classifier.classes_[probabilities.argmax(axis=1)] == y

@@ -1,12 +1,14 @@
-"""Numbers and sets of labels: what the rest of the family brings beside TF-IDF.
+"""Compare regression and multilabel classification with TF-IDF.
 
     python benchmarks/bench_family.py DATA rating [--set epochs=10 ...]
     python benchmarks/bench_family.py DATA emotions [--rows 10000]
 
-DATA is a folder with ``druglib_rating/all.tsv.gz`` (columns ``text``, ``rating``) and ``goemotions``
-(``train``, ``dev``, ``test``; columns ``text``, ``labels``, parted by commas). ``rating`` is R2 on a held-out
-tenth and over five folds, for RNNTextRegressor and for TF-IDF + Ridge. ``emotions`` is the macro-F1 of 28
-labels on the test split, where probabilities exceed a threshold: 0.3, and that which is best on dev.
+DATA is a folder with ``druglib_rating/all.tsv.gz`` (columns ``text`` and ``rating``) and ``goemotions``
+(files ``train``, ``dev`` and ``test``; columns ``text`` and ``labels``, which commas separate).
+
+``rating`` measures R2 on a held-out tenth and over five folds, for RNNTextRegressor and for TF-IDF +
+Ridge. ``emotions`` measures the macro-F1 of 28 labels on the test split, at a threshold of 0.3 and at
+the threshold that is best on dev.
 """
 
 import argparse
@@ -50,7 +52,7 @@ def rating(data, options, parameters):
             begun = time.perf_counter()
             scores = cross_val_score(model, X, y, cv=splits, scoring="r2")
             seconds = (time.perf_counter() - begun) / len(scores)
-            print(f"{part}, {name:<24} R2 {scores.mean():.3f}, {seconds:.1f} s a fit", flush=True)
+            print(f"{part}, {name:<24} R2 {scores.mean():.3f}, {seconds:.1f} s per fit", flush=True)
 
 
 def emotions(data, options, parameters):
@@ -62,7 +64,7 @@ def emotions(data, options, parameters):
     y = {name: binarizer.transform(part["labels"].str.split(",")) for name, part in parts.items()}
     models = {
         "RNNTextClassifier": RNNTextClassifier(random_state=0, **parameters),
-        "TF-IDF, one LR a label": make_pipeline(
+        "TF-IDF, one LR per label": make_pipeline(
             tfidf(), OneVsRestClassifier(LogisticRegression(C=10, max_iter=1000), n_jobs=2)
         ),
     }

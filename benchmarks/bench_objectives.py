@@ -1,39 +1,49 @@
-"""Learning without labels: what an autoencoder restores, how a language model predicts, what both bring.
+"""Measure encoders that learn without labels: autoencoder, language model, pretraining, untrained encoder.
 
     python benchmarks/bench_objectives.py DATA autoencoder [--set rnn_units=256 ...]
     python benchmarks/bench_objectives.py DATA language_model [--rows 6920] [--epochs 5]
     python benchmarks/bench_objectives.py DATA pretraining [--labels 500 25000] [--rows 50000] [--epochs 2]
     python benchmarks/bench_objectives.py DATA random
 
-DATA is a folder with ``multi30k_tok``, ``imdb`` (``train``, ``test``, ``unsup``), ``trec`` and ``sst2``, each
-of tab-separated files. ``autoencoder`` restores the English sentences of at most 12 tokens in multi30k's dev
-split; it learns from the pieces of at most 12 tokens of the training sentences. ``language_model`` trains on
-the sentences of sst2, and measures the perplexity on a held-out tenth beside a plain Keras LSTM of the same
-size, vocabulary, dropout and number of epochs, that is trained on the same ids, padded to one length.
-``pretraining`` classifies imdb from few labels: TF-IDF + LR, from scratch, and from encoders (of ``--set``)
-that read unlabelled reviews first. ``random`` is LR over an untrained encoder (Wieting & Kiela 2019).
+DATA is a folder with ``multi30k_tok``, ``imdb`` (``train``, ``test``, ``unsup``), ``trec`` and
+``sst2``. The files are tab-separated.
 
-Measured on 2 cores shared with other work (load 3 to 6), one seed:
+``autoencoder`` restores the English sentences of at most 12 tokens in the dev split of multi30k. It
+learns from pieces of at most 12 tokens of the training sentences.
 
-``language_model --epochs 3``: perplexity 165.5 in 14.5 s on a machine about twice as fast; with
-``--set tied_embeddings=False`` 402.1. The plain Keras LSTM had 206.6 in 428 s on the older machine, where
-ours took 166 s before embeddings were tied (186.0); on the new one it had not ended after nine minutes beside
-other work. (Ours starts from vectors counted in the training texts, the default; that of Keras from random
-ones.)
+``language_model`` trains on the sentences of sst2 and measures the perplexity on a held-out tenth. It
+compares with a plain Keras LSTM of the same size, vocabulary, dropout and number of epochs. The Keras
+model trains on the same ids, padded to one length.
 
-``random``: trec 0.816 (6 s to fit and encode the training texts), sst2 0.741 (10 s).
+``pretraining`` classifies imdb from few labels with three models: TF-IDF + LR, a classifier trained
+from scratch, and classifiers that start from encoders (with the parameters of ``--set``). The encoders
+first train on unlabelled reviews.
 
-``autoencoder --epochs 12 --set dropout=0.05 embedding_dim=192 early_stopping=False``, beside other work
-2,664 s: 0.847 of the tokens of the dev sentences stand in their place again, 0.630 of the sentences are
-whole; with five beams 0.859 and 0.644. A word that is left out moves all that follow. The loss in training
-was 0.07 nats a token in the end: more sentences would help, not more epochs.
+``random`` applies LR to the vectors of an untrained encoder (Wieting & Kiela 2019).
 
-``pretraining --objectives language_model --set rnn_units=256 bidirectional=False batch_size=32``, beside
-other work: the language model learned in 887 s (two epochs; perplexity of 500 labelled reviews 73.7).
-Accuracy on the test split of classifiers that start from it, with default parameters: of 25,000 labels 0.920
-(TF-IDF + LR 0.908, the default from scratch 0.905), of 500 labels, one draw, 0.858 (TF-IDF + LR 0.817, from
-scratch 0.763). Chosen before on 1,500 reviews of the training split, mean of three draws of 500: 0.867
-(TF-IDF + LR 0.808); with the layers that had read frozen 0.825, with ``learning_rate=0.002`` 0.860.
+The following figures were measured on 2 cores shared with other work (load 3 to 6), with one seed.
+
+``language_model --epochs 3``: perplexity 165.5 in 14.5 s, on a machine about twice as fast. With
+``--set tied_embeddings=False`` the perplexity is 402.1. On the older machine, the plain Keras LSTM had
+206.6 after 428 s. skrnn took 166 s there, without tied embeddings (186.0). On the new machine, the
+Keras LSTM was not done after nine minutes, next to other work. skrnn starts from vectors counted in the
+training texts (the default); the Keras LSTM starts from random vectors.
+
+``random``: accuracy 0.816 on trec (6 s to fit and encode the training texts) and 0.741 on sst2 (10 s).
+
+``autoencoder --epochs 12 --set dropout=0.05 embedding_dim=192 early_stopping=False``: 2,664 s, next to
+other work. 0.847 of the tokens of the dev sentences are restored at their position, and 0.630 of the
+sentences are restored completely. With five beams the shares are 0.859 and 0.644. One missing word
+moves all words after it. At the end, the training loss was 0.07 nats per token, so more sentences would
+help, but not more epochs.
+
+``pretraining --objectives language_model --set rnn_units=256 bidirectional=False batch_size=32``, next
+to other work: the language model trained for 887 s (two epochs; perplexity of 500 labelled reviews
+73.7). Classifiers with default parameters start from it. Accuracy on the test split with 25,000 labels:
+0.920 (TF-IDF + LR 0.908, the default from scratch 0.905). With 500 labels, one draw: 0.858 (TF-IDF + LR
+0.817, from scratch 0.763). The settings were chosen on 1,500 reviews of the training split, as the mean
+of three draws of 500 labels: 0.867 (TF-IDF + LR 0.808); with frozen pretrained layers 0.825; with
+``learning_rate=0.002`` 0.860.
 """
 
 import argparse
@@ -53,24 +63,24 @@ from sklearn.pipeline import make_pipeline
 
 from skrnn import RNNTextClassifier, RNNTextEncoder
 
-LONGEST = 12  # tokens of a sentence that is to be restored
+LONGEST = 12  # maximum number of tokens of a sentence to restore
 TOKEN = re.compile(r"(?u)\w+|[^\w\s]")
 
 
 def read(folder, stem, **options):
-    """Return the table of one split."""
+    """Return one split as a data frame."""
     (path,) = folder.glob(f"{stem}.tsv*")
     return pd.read_csv(path, sep="\t", keep_default_na=False, **options)
 
 
 def timed(call):
-    """Return what a call returns and its seconds."""
+    """Return the result of a call and its time in seconds."""
     begun = time.perf_counter()
     return call(), round(time.perf_counter() - begun, 1)
 
 
 def pieces(sentences):
-    """Return short sentences as they are, of longer ones the first and the last tokens."""
+    """Return short sentences unchanged, and the first and the last tokens of longer ones."""
     texts = []
     for words in map(str.split, sentences):
         parts = [words] if len(words) <= LONGEST else [words[:LONGEST], words[-LONGEST:]]
@@ -79,7 +89,7 @@ def pieces(sentences):
 
 
 def restored(encoder, texts, beam_width=1):
-    """Return the shares of tokens that stand in their place again, and of whole sentences."""
+    """Return the share of tokens restored at their position, and of sentences restored completely."""
     written = encoder.inverse_transform(encoder.transform(texts), beam_width=beam_width)
     right = n_tokens = whole = 0
     for text, found in zip(texts, written, strict=True):
@@ -111,7 +121,7 @@ def autoencoder(data, options, parameters):
 
 
 def language_model(data, options, parameters):
-    """Compare perplexities with those of a plain Keras LSTM."""
+    """Compare the perplexity with that of a plain Keras LSTM."""
     texts = read(data / "sst2", "train")["text"].sample(min(options.rows, 6920), random_state=0)
     train, test = train_test_split(texts.tolist(), test_size=0.1, random_state=0)
     epochs = options.epochs or 5
@@ -128,11 +138,11 @@ def language_model(data, options, parameters):
 
 
 def keras_perplexity(train, test, encoder):
-    """Return the perplexity of a plain Keras LSTM of an encoder's size, and the seconds of its training."""
+    """Return the perplexity and the training time of a plain Keras LSTM as large as the encoder."""
     import keras
 
     def shifted(ids):
-        """Return the ids with a boundary before and after, and which of them are there."""
+        """Return the ids with a boundary before, with a boundary after, and the mask of the latter."""
         before = np.pad(ids, ((0, 0), (1, 0)), constant_values=2)
         after = np.pad(ids, ((0, 0), (0, 1)))
         after[np.arange(len(ids)), (ids > 0).sum(axis=1)] = 2
@@ -167,7 +177,7 @@ def keras_perplexity(train, test, encoder):
 
 
 def pretraining(data, options, parameters):
-    """Classify imdb from few and from all labels, from scratch and from encoders that have read more."""
+    """Classify imdb from few and from all labels, from scratch and from pretrained encoders."""
     folder = data / "imdb"
     test = sample(read(folder, "test"), options.test_rows)
     unlabelled = read(folder, "unsup")["text"].sample(options.rows, random_state=0).tolist()
@@ -198,14 +208,14 @@ def pretraining(data, options, parameters):
 
 
 def sample(frame, n, seed=0):
-    """Return n rows of a table, as many of each label as it has, or all."""
+    """Return n rows of a data frame, stratified by label, or all rows if there are no more than n."""
     if n >= len(frame):
         return frame
     return train_test_split(frame, train_size=n, random_state=seed, stratify=frame["label"])[0]
 
 
 def random(data, options, parameters):
-    """Score logistic regression over an untrained encoder."""
+    """Score logistic regression on the vectors of an untrained encoder."""
     result = {}
     defaults = {"layer": "lstm", "rnn_units": 512, "pooling": "max"}
     for name in ("trec", "sst2"):
@@ -232,11 +242,11 @@ def main():
     )
     parser.add_argument("data", type=Path)
     parser.add_argument("task", choices=TASKS)
-    parser.add_argument("--rows", type=int, default=50000, help="unlabelled texts, or pieces, at most")
+    parser.add_argument("--rows", type=int, default=50000, help="maximum number of texts or pieces")
     parser.add_argument("--epochs", type=int, default=None)
     parser.add_argument("--labels", type=int, nargs="*", default=[500, 25000])
-    parser.add_argument("--draws", type=int, default=1, help="of few labels")
-    parser.add_argument("--scratch", action="store_true", help="train from scratch too")
+    parser.add_argument("--draws", type=int, default=1, help="number of draws of a small labelled set")
+    parser.add_argument("--scratch", action="store_true", help="also train from scratch")
     parser.add_argument("--test-rows", type=int, default=25000)
     parser.add_argument("--objectives", nargs="*", default=["random", "language_model"])
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE")

@@ -1,4 +1,4 @@
-"""R3 and R7 to R10: seeds, long texts, threads on one estimator, memory of many fits and of many rows.
+"""Measure what docs/promises.md promises: seeds, long texts, threads, and memory of many fits and rows.
 
     python benchmarks/bench_promises.py seeds
     python benchmarks/bench_promises.py lengths
@@ -6,7 +6,7 @@
     python benchmarks/bench_promises.py fits --fits 50
     python benchmarks/bench_promises.py rows --rows 1000 10000 100000 1000000
 
-The figures had are in docs/promises.md.
+docs/promises.md lists the results.
 """
 
 import argparse
@@ -33,7 +33,7 @@ def texts(n, seed=0, n_words=12):
 
 
 def resident():
-    """Return the memory of this process in MB."""
+    """Return the resident memory of this process in MB."""
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
@@ -52,7 +52,7 @@ print(hashlib.sha256(b"".join(array.tobytes() for array in arrays)).hexdigest())
 
 
 def seeds(n_processes=20):
-    """R3: weights and predictions of one seed, each in a new process, with one or two threads."""
+    """Compare the weights and predictions of one seed in new processes with one and two threads."""
     found = [
         subprocess.run(
             [sys.executable, "-c", SEEDED, str(1 + i % 2)], capture_output=True, text=True, check=True,
@@ -60,11 +60,11 @@ def seeds(n_processes=20):
         ).stdout
         for i in range(n_processes)
     ]  # fmt: skip
-    print(f"{found.count(found[0])} of {n_processes} equal to the bit")
+    print(f"{found.count(found[0])} of {n_processes} processes have equal bits")
 
 
 def lengths():
-    """R7: one text of so many words, beside a short one; read whole, and the first 400 tokens of 10 MB."""
+    """Transform one long text next to a short one: read whole, and 10 MB cut at 400 tokens."""
     for analyzer in ("word", "char", "subword"):
         for n_words, cap in ((20_000, None), (40_000, None), (80_000, None), (1_700_000, 400)):
             model = skrnn.RNNTextEncoder(
@@ -80,16 +80,16 @@ def lengths():
             right = vectors.shape[0] == 2 and bool(np.isfinite(vectors).all())
             print(
                 f"{analyzer:>8} {n_words:>9,} words, {len(X[0]) / 1e6:5.1f} MB: {seconds:6.1f} s, "
-                f"{peak / len(X[0]):5.0f} bytes a byte, {'right' if right else 'WRONG'}",
+                f"{peak / len(X[0]):5.0f} bytes per byte, {'right' if right else 'WRONG'}",
                 flush=True,
             )
 
 
 def threads(n_threads=32, n_calls=200):
-    """R8: each thread has its own texts; every result must be that of one thread, to the bit.
+    """Compare the results of many threads with those of one thread; each thread has its own texts.
 
-    The table of the vocabulary's input shares is made before, as it is once as many ids have been read as the
-    vocabulary has: BLAS may give its rows other last bits than those of a few words looked up alone.
+    The first `transform` builds the table of input products for the whole vocabulary. Without this table,
+    BLAS computes the rows of a few words alone, and their last bits may differ.
     """
     model = skrnn.RNNTextEncoder(objective="random", rnn_units=16, random_state=0).fit(texts(500))
     model.transform(texts(500))
@@ -108,32 +108,34 @@ def threads(n_threads=32, n_calls=200):
     for worker in workers:
         worker.join()
     seconds = time.perf_counter() - begun
-    print(f"{n_threads} threads x {n_calls} calls, {len(wrong)} wrong, {seconds:.1f} s")
+    print(f"{n_threads} threads x {n_calls} calls: {len(wrong)} wrong results, {seconds:.1f} s")
 
 
 def fits(n_fits):
-    """R9: the slope of the resident memory after the tenth fit."""
+    """Fit many times and print the growth of the resident memory after the tenth fit."""
     X, y, memory = texts(64), ["a", "b"] * 32, []
     for i in range(n_fits):
         skrnn.RNNTextClassifier(rnn_units=8, embedding_dim=8, epochs=1, random_state=i).fit(X, y)
         gc.collect()
         memory.append(resident())
     slope = np.polyfit(np.arange(10, n_fits), memory[10:], 1)[0]
-    print(f"{n_fits} fits: {memory[0]:.0f} MB after the first, {memory[-1]:.0f} after all, {slope:.2f} a fit")
+    print(
+        f"{n_fits} fits: {memory[0]:.0f} MB after one, {memory[-1]:.0f} MB after all, {slope:.2f} MB per fit"
+    )
 
 
 def rows(counts):
-    """R10: the peak of the resident memory of transform, above what was there before and its output."""
+    """Print the peak memory of transform, without its output and the memory used before the call."""
     model = skrnn.RNNTextEncoder(objective="random", rnn_units=8, embedding_dim=8, random_state=0)
     model.fit(texts(1000))
     for n in counts:
         X = texts(n, 1)
-        Path("/proc/self/clear_refs").write_text("5")  # the peak is what is resident now
+        Path("/proc/self/clear_refs").write_text("5")  # resets the peak to the current memory
         before = resident()
         vectors = model.transform(X)
         peak = int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1]) / 2**10
         output = vectors.nbytes / 2**20
-        print(f"{n:>9,} rows: {peak - before - output:7.1f} MB beside {output:.1f} MB", flush=True)
+        print(f"{n:>9,} rows: {peak - before - output:7.1f} MB, output {output:.1f} MB", flush=True)
 
 
 if __name__ == "__main__":

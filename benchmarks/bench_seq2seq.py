@@ -1,38 +1,46 @@
-"""Text to text: BLEU of translations, ROUGE-1 of subject lines, and the speed of both.
+"""Measure translation (BLEU) and the summarisation of mails (ROUGE-1), and the speed of both.
 
     python benchmarks/bench_seq2seq.py DATA --task en-de [--rows 2900] [--splits dev] [--set epochs=9 ...]
 
-DATA is a folder with ``multi30k_tok/{train,dev,test2016}.tsv.gz`` (columns ``en``, ``de``, lower-case tokens
-parted by spaces) and ``aeslc/{train,dev,test}.tsv.gz`` (columns ``text``, ``subject``). Tasks are two
-languages, as ``en-de``, and ``aeslc``. BLEU is sacrebleu's on tokens (``tokenize="none"``), ROUGE-1 is F1 of
-lower-case words, beside that of the first eight words. Choices are made on ``dev``; the test split is looked
-at once, at the end. ``--speed`` times what the model writes, and what Keras needs for the same greedy search
-with one call a step, one after the other. That side is the loop that a user of ``model_`` would write: each
-call reads the source and the whole beginning again.
+DATA is a folder with ``multi30k_tok/{train,dev,test2016}.tsv.gz`` (columns ``en`` and ``de``,
+lower-case tokens separated by spaces) and ``aeslc/{train,dev,test}.tsv.gz`` (columns ``text`` and
+``subject``).
 
-Measured on 2 cores shared with other work (load 2 to 5); choices were made on dev, with seed 0:
+A task is a pair of languages, for example ``en-de``, or ``aeslc``. BLEU is computed on tokens by
+sacrebleu (``tokenize="none"``). ROUGE-1 is the F1 of lower-case words; the script also prints that of
+the first eight words of each mail. Parameters are chosen on ``dev``; the test split is used once, at
+the end.
+
+``--speed`` times the search of skrnn, and then the same greedy search with one call of Keras per step.
+The Keras loop is what a user of ``model_`` would write: each call reads the source and all previous
+tokens again.
+
+The following figures were measured on 2 cores shared with other work (load 2 to 5), with seed 0.
 
 en-de, all 29,000 pairs, ``--splits dev test2016 --set epochs=9 vocab_size=5000 dropout=0.3
-learning_rate=0.003 validation_fraction=0.03 label_smoothing=0.1 --speed``: BLEU on test2016 35.8 greedy, 36.7
-with 5 beams (dev 35.5 and 37.1); held-out loss 1.850; 1,813 s to fit. 1,000 sentences: greedy 1.17 s, 5 beams
-3.40 s, Keras 262 s, every greedy text the same.
+learning_rate=0.003 validation_fraction=0.03 label_smoothing=0.1 --speed``: BLEU on test2016 35.8
+greedy, 36.7 with 5 beams (dev 35.5 and 37.1). The held-out loss is 1.850, and the fit takes 1,813 s.
+1,000 sentences take 1.17 s greedy, 3.40 s with 5 beams, and 262 s with Keras. Both sides write the same
+greedy texts.
 
-de-en, the same without ``--speed``: BLEU on test2016 40.6 greedy, 41.8 with 5 beams (dev 40.8 and 41.6);
-held-out loss 1.752; 1,208 s to fit.
+de-en, the same without ``--speed``: BLEU on test2016 40.6 greedy, 41.8 with 5 beams (dev 40.8 and
+41.6). The held-out loss is 1.752, and the fit takes 1,208 s.
 
 aeslc, all 14,436 mails, ``--splits dev test --widths 1 3 --set epochs=9 vocab_size=8000 dropout=0.3
 learning_rate=0.003 validation_fraction=0.03 label_smoothing=0.1 sequence_length=160 embeddings=auto
-length_penalty=0.6``: ROUGE-1 on test 16.6 greedy, 17.3 with 3 beams, that of the first eight words 11.3 (dev
-16.7, 17.6 and 12.0); held-out loss 4.72; 1,843 s to fit. On dev, 1, 3 and 5 beams, penalties of 0.6, 1.0 and
-1.5, and no_repeat of 0, 1 and 2 were tried: 15.6 to 17.6. From random embeddings, 120 tokens, 8 epochs:
-greedy dev 15.0, test 15.1.
+length_penalty=0.6``: ROUGE-1 on test 16.6 greedy, 17.3 with 3 beams, and 11.3 for the first eight words
+(dev 16.7, 17.6 and 12.0). The held-out loss is 4.72, and the fit takes 1,843 s. On dev, the results are
+15.6 to 17.6 with 1, 3 and 5 beams, length_penalty 0.6, 1.0 and 1.5, and no_repeat_ngram_size 0, 1 and
+2. With random embeddings, 120 tokens and 8 epochs, greedy search has 15.0 on dev and 15.1 on test.
 
-en-de without attention, as the first but ``attention=None``: BLEU on test2016 25.7 greedy, 26.9 with 5 beams
-(dev 23.8 and 25.6), so 10 less; held-out loss 2.257; 1,708 s to fit.
+en-de without attention, as the first but with ``attention=None``: BLEU on test2016 25.7 greedy, 26.9
+with 5 beams (dev 23.8 and 25.6), which is 10 less. The held-out loss is 2.257, and the fit takes 1,708
+s.
 
-en-de, 2,900 pairs, ``rnn_units=128 embedding_dim=128 vocab_size=2000 dropout=0.2``, held-out loss after 6
-epochs: embeddings drawn from +-0.05 5.56, from +-0.3 4.00 (learning_rate=0.002); 5.80 and 3.47 (0.005). At
-0.005 and +-0.3: attention "additive" 3.62, None 3.89; label_smoothing=0.0 3.50.
+en-de, 2,900 pairs, ``rnn_units=128 embedding_dim=128 vocab_size=2000 dropout=0.2``, held-out loss after
+6 epochs. With learning_rate=0.002, embeddings drawn from +-0.05 have 5.56, from +-0.3 4.00. With 0.005,
+they have 5.80 and 3.47. With 0.005 and +-0.3, attention "additive" has 3.62, None 3.89, and
+label_smoothing=0.0 3.50.
 """
 
 import argparse
@@ -52,7 +60,7 @@ from skrnn import RNNTextSeq2Seq
 
 
 def rouge_1(written, goals):
-    """Return the mean F1 of words."""
+    """Return the mean F1 of words in percent."""
     scores = []
     for text, goal in zip(written, goals, strict=True):
         own, other = (Counter(re.findall(r"\w+", words.lower())) for words in (text, goal))
@@ -61,7 +69,7 @@ def rouge_1(written, goals):
 
 
 def bleu(written, goals):
-    """Return BLEU of tokens."""
+    """Return the BLEU of tokens."""
     return BLEU(tokenize="none", force=True).corpus_score(written, [goals]).score
 
 
@@ -73,7 +81,7 @@ def load(data, task, split):
 
 
 def keras_greedy(model, texts, batch_size=64):
-    """Return the ids that one call of Keras a step writes: the whole beginning is read again each time."""
+    """Return the ids of greedy search with one Keras call per step, which reads all previous ids again."""
     network, written = model.model_, []
     sources = model._ids(texts).pad()
     longest = model.target_sequence_length_
@@ -83,7 +91,7 @@ def keras_greedy(model, texts, batch_size=64):
         ended = np.zeros(len(source), bool)
         while not ended.all() and ids.shape[1] <= longest:
             following = np.array(network([source, ids])[:, -1]).copy()
-            following[:, 0] = 0  # padding is never written
+            following[:, 0] = 0  # never write padding
             chosen = np.where(ended, 0, following.argmax(axis=1))
             ended |= chosen == 2
             ids = np.hstack([ids, chosen[:, None].astype(np.int32)])
@@ -92,7 +100,7 @@ def keras_greedy(model, texts, batch_size=64):
 
 
 def speed(model, texts):
-    """Return seconds of greedy and beam search and of Keras, and how many texts are the same."""
+    """Return the seconds of greedy search, beam search and Keras, and the share of equal texts."""
     texts = list(dict.fromkeys(texts))[:1000]
     model.predict(texts[:8])
     seconds = {}
@@ -123,7 +131,7 @@ def main():
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE")
     parser.add_argument("--widths", type=int, nargs="*", default=[1, 5])
     parser.add_argument("--speed", action="store_true")
-    parser.add_argument("--out", type=Path, default=None, help="append a line of JSON to this file")
+    parser.add_argument("--out", type=Path, default=None, help="append a JSON line to this file")
     arguments = parser.parse_args()
     parameters = {"random_state": 0, "verbose": 1}
     for pair in arguments.set:
@@ -159,7 +167,7 @@ def main():
         result["speed"] = speed(model, texts)
     print(json.dumps(result))
     for text, found, goal in list(zip(texts, written, goals, strict=True))[:5]:
-        print(f"  {text[:100]}\n    wrote {found}\n    goal  {goal}", file=sys.stderr)
+        print(f"  {text[:100]}\n    predicted {found}\n    reference {goal}", file=sys.stderr)
     if arguments.out:
         with arguments.out.open("a") as file:
             file.write(json.dumps(result) + "\n")

@@ -1,23 +1,26 @@
-"""Streams and long texts: seconds and memory of partial_fit by chunk, and of fit by the length of the texts.
+"""Measure the time and memory of partial_fit per chunk, and of fit by the length of the texts.
 
     python benchmarks/bench_stream.py chunks [--n 60] [--rows 500]
     python benchmarks/bench_stream.py length --tokens 400 [--rows 512]
     python benchmarks/bench_stream.py length --tokens 2000 [--rows 512]
 
-``chunks`` prints the seconds and the resident memory after chunks of a stream. ``length`` fits texts of so
-many tokens, once over all of them, and prints the highest resident memory above that of the start, and
-seconds for each million tokens: one process for one length, since memory that was once taken is kept.
+``chunks`` prints the time of a chunk of a stream and the resident memory after it.
 
-Measured on 2 cores shared with other work (load 3 to 6):
+``length`` trains one epoch on texts of a given number of tokens. It prints the peak of the resident
+memory, without the memory at the start, and the seconds per million tokens. Run it in a new process for
+each length, because a process keeps memory that it has used once.
 
-``chunks --n 20``: the first chunk 7.5 s, the import of TensorFlow included, later ones 0.6 to 0.8 s; 796 MB
-after the second, 806 MB after the twentieth, 0.6 MB a chunk.
+The following figures were measured on 2 cores shared with other work (load 3 to 6).
 
-``length --rows 5120``, gradients through all steps, a quiet machine of two cores: 400 tokens (batches of 64)
-534 MB, 11.0 s a million tokens; 2,000 tokens (batches of 12, since a batch has at most 25,600 ids) 737 MB,
-11.4 s. So five times the length takes 1.4 times the memory, some of it the ids of five times the tokens, and
-as long a token. With ``--rows 512``, whose batches are of 8 texts either way: 103 and 353 MB, 19.6 and
-12.5 s.
+``chunks --n 20``: the first chunk takes 7.5 s, including the import of TensorFlow, and later ones 0.6
+to 0.8 s. The memory is 796 MB after the second chunk and 806 MB after the twentieth, which is 0.6 MB
+per chunk.
+
+``length --rows 5120`` on a quiet machine with two cores, with gradients through all steps. 400 tokens
+(batches of 64) need 534 MB and 11.0 s per million tokens. 2,000 tokens (batches of 12, because a batch
+has at most 25,600 ids) need 737 MB and 11.4 s. So texts five times as long need 1.4 times the memory
+and the same time per token. Part of the memory holds the ids, of which there are five times as many.
+With ``--rows 512``, both use batches of 8 texts: 103 and 353 MB, 19.6 and 12.5 s.
 """
 
 import argparse
@@ -55,7 +58,7 @@ def length(options):
     rng = np.random.default_rng(0)
     settings = {"epochs": 1, "early_stopping": False, "sequence_length": options.tokens, "random_state": 0}
     warm = texts(64, 8, rng)
-    RNNTextClassifier(**settings).fit(warm, [0, 1] * 32)  # imports and traces once
+    RNNTextClassifier(**settings).fit(warm, [0, 1] * 32)  # import TensorFlow and trace before the measurement
     X, y = texts(options.rows, options.tokens, rng), [0, 1] * (options.rows // 2)
     before, begun = resident(), time.perf_counter()
     RNNTextClassifier(**settings).fit(X, y)
@@ -64,7 +67,7 @@ def length(options):
     n_tokens = options.rows * options.tokens
     print(
         f"{options.rows} texts of {options.tokens} tokens: {peak - before:.0f} MB above {before:.0f} MB, "
-        f"{seconds:.1f} s, {seconds / n_tokens * 1e6:.1f} s a million tokens"
+        f"{seconds:.1f} s, {seconds / n_tokens * 1e6:.1f} s per million tokens"
     )
 
 
@@ -73,7 +76,7 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("task", choices=["chunks", "length"])
-    parser.add_argument("--n", type=int, default=60, help="chunks")
+    parser.add_argument("--n", type=int, default=60, help="number of chunks")
     parser.add_argument("--rows", type=int, default=500)
     parser.add_argument("--tokens", type=int, default=400)
     options = parser.parse_args()

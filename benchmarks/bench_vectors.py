@@ -1,19 +1,26 @@
-"""Vectors of words: memory and speed of reading them, speed of making them, what they bring.
+"""Measure word vectors: memory and time to read them, time to train them, and accuracy with them.
 
     python benchmarks/bench_vectors.py load [--rows 2000000] [--dim 300] [--terms 20000]
     python benchmarks/bench_vectors.py train DATA [--set imdb]
     python benchmarks/bench_vectors.py mean DATA [--sets sst2 rt_polarity] [--set imdb]
     python benchmarks/bench_vectors.py rnn DATA [--sets sst2 rt_polarity] [--seeds 5] [--kinds auto made]
 
-`load` generates a file of each format in a temporary folder and reads a vocabulary of it in a new process
-(guards: under 500 MB at the peak for 2,000,000 x 300 and 20,000 terms). `train` makes vectors of the texts
-of ``DATA/imdb/unsup`` (guard: 30 s on two cores). `mean` scores a LogisticRegression on the mean of a text's
-vectors, `rnn` an RNNTextClassifier that starts from them (guard: on sst2 1.5 points over random ones, mean of
-five seeds). DATA is a folder of sets, each with tab-separated files: ``train`` and ``test``, or ``all``, of
-which a tenth is held out.
+DATA is a folder with one folder per data set. Each data set has tab-separated files: ``train`` and
+``test``, or ``all``, of which a tenth is held out.
 
-`load`, on 2 cores shared with other work (load 9): 4.5 GB of text in 65 s, 2.4 GB of binary in 34 s, each
-with 247 MB at the peak, 199 MB of them before.
+``load`` generates a file of each format in a temporary folder. It reads the vectors of a vocabulary
+from it in a new process. The goal is a peak below 500 MB for 2,000,000 x 300 values and 20,000 terms.
+
+``train`` trains vectors on the texts of ``DATA/imdb/unsup``. The goal is 30 s on two cores.
+
+``mean`` scores a LogisticRegression on the mean vector of each text.
+
+``rnn`` scores an RNNTextClassifier that starts from the vectors. The goal on sst2 is 1.5 points more
+than with random vectors, as the mean of five seeds. The kind "made" stands for vectors trained by
+``train``.
+
+``load`` on 2 cores shared with other work (load 9): 4.5 GB of text take 65 s, and 2.4 GB of binary 34
+s. The peak is 247 MB each, of which 199 MB were used before.
 """
 
 import argparse
@@ -32,7 +39,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skrnn import RNNTextClassifier, WordVectors, train_vectors
 from skrnn.text.tokens import Tokens
-from skrnn.text.vectors import look_up
+from skrnn.text.vectors import vectors_of_terms
 
 READ = """
 import resource, sys, time
@@ -46,7 +53,7 @@ print(f"{vectors}: {seconds:.1f} s, peak {peak:.0f} MB ({before:.0f} MB before)"
 
 
 def texts_of(folder, stem):
-    """Return the texts of one file of a set, and its labels where it has such."""
+    """Return the texts of one file of a data set, and its labels, or None if it has none."""
     (path,) = folder.glob(f"{stem}.tsv*")
     frame = pd.read_csv(path, sep="\t", keep_default_na=False)
     labels = frame["label"].to_numpy() if "label" in frame else None
@@ -54,7 +61,7 @@ def texts_of(folder, stem):
 
 
 def split(folder):
-    """Return train and test texts and labels."""
+    """Return the training texts and labels, and the test texts and labels."""
     if list(folder.glob("all.tsv*")):
         X, y = texts_of(folder, "all")
         a, b, c, d = train_test_split(X, y, test_size=0.1, random_state=0, stratify=y)
@@ -63,7 +70,7 @@ def split(folder):
 
 
 def write_file(path, n, dim, binary):
-    """Write a file of random vectors, of which 997 are different."""
+    """Write a file of random vectors, with 997 distinct ones."""
     rows = np.random.default_rng(0).normal(size=(997, dim)).astype("<f4")
     if binary:
         bodies = [row.tobytes() + b"\n" for row in rows]
@@ -86,12 +93,12 @@ def load(arguments):
 
 
 def made(arguments):
-    """Return vectors made from the unlabelled texts, and say how long it took."""
+    """Return vectors trained on the unlabelled texts, and print the training time."""
     texts, _ = texts_of(arguments.data / arguments.set, "unsup")
     wall, cpu = time.perf_counter(), time.process_time()
     vectors = train_vectors(texts, random_state=0)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    print(f"{vectors} of {len(texts):,} texts: {wall:.1f} s, {cpu:.1f} s of CPU", flush=True)
+    print(f"{vectors} from {len(texts):,} texts: {wall:.1f} s, {cpu:.1f} s of CPU time", flush=True)
     return vectors
 
 
@@ -105,15 +112,16 @@ def train(arguments):
 
 
 def kinds_of(arguments):
-    """Return what embeddings start from, by name: files of vectors in the data folder, and those made."""
+    """Return initial embeddings by name: vectors trained here, and files of the data folder."""
     kinds = {path.name: WordVectors.load(path) for path in sorted(arguments.data.glob("vectors/*.txt"))}
     return {"made": made(arguments), **kinds}
 
 
 def mean_of_vectors(texts, tokens, matrix):
-    ids, offsets = tokens.encode(list(texts))
-    rows = np.concatenate([np.zeros((3, matrix.shape[1]), np.float32), matrix])[ids]
-    return np.add.reduceat(rows, offsets[:-1]) / np.diff(offsets)[:, None]
+    rows = tokens.encode(list(texts))
+    ids, offsets = rows.ids, rows.offsets
+    vectors = np.concatenate([np.zeros((3, matrix.shape[1]), np.float32), matrix])[ids]
+    return np.add.reduceat(vectors, offsets[:-1]) / np.diff(offsets)[:, None]
 
 
 def mean(arguments):
@@ -124,11 +132,13 @@ def mean(arguments):
         terms = list(tokens.vocabulary)
         own = train_vectors(X, random_state=0)
         for kind, vectors in {"of the training texts": own, **kinds}.items():
-            matrix, found = look_up(vectors, terms, owner="benchmark")
+            matrix, found = vectors_of_terms(vectors, terms, owner="benchmark")
             model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000))
             model.fit(mean_of_vectors(X, tokens, matrix), y)
             score = model.score(mean_of_vectors(X_test, tokens, matrix), y_test)
-            print(f"{name:<12} {kind:<32} {score:.4f}  {found.mean():.1%} of the terms found", flush=True)
+            print(
+                f"{name:<12} {kind:<32} {score:.4f}  vectors for {found.mean():.1%} of the terms", flush=True
+            )
 
 
 def rnn(arguments):
@@ -148,7 +158,9 @@ def rnn(arguments):
                 scores.append(classifier.score(X_test, y_test))
             seconds = (time.perf_counter() - seconds) / arguments.seeds
             each = " ".join(f"{score:.4f}" for score in scores)
-            print(f"{name:<12} {kind:<14} {np.mean(scores):.4f}  ({each})  {seconds:.0f} s a fit", flush=True)
+            print(
+                f"{name:<12} {kind:<14} {np.mean(scores):.4f}  ({each})  {seconds:.0f} s per fit", flush=True
+            )
 
 
 def main():
@@ -162,7 +174,7 @@ def main():
                 sub.add_argument(f"--{name}", type=int, default=value)
             continue
         sub.add_argument("data", type=Path)
-        sub.add_argument("--set", default="imdb", help="the set with a file `unsup` of texts without labels")
+        sub.add_argument("--set", default="imdb", help="data set with a file `unsup` of unlabelled texts")
         sub.add_argument("--sets", nargs="*", default=["sst2", "rt_polarity"])
         sub.add_argument("--seeds", type=int, default=5)
         sub.add_argument("--kinds", nargs="*", default=["random", "auto", "made", "made, frozen"])

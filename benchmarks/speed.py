@@ -1,11 +1,12 @@
-"""Speed of serving and training, each against what a user would run instead, both in one process.
+"""Compare the speed of prediction and training with other libraries, both in one process.
 
     python benchmarks/speed.py [--data FILE] [--only transform ...] [--rounds 5] [--peers] [--out FILE]
 
-FILE is a tab-separated table with a column ``text`` (long reviews are what the figures are about);
-without it texts are made up, with word frequencies as in English and lengths around 150. Each round times
-one side after the other; a ratio is the median over the rounds, its spread the least and the greatest.
-``--peers`` adds PyTorch where it is installed.
+FILE is a tab-separated table with a column ``text``. The published figures use long reviews. Without
+FILE, the script generates texts with word frequencies as in English and lengths around 150.
+
+Each round times one side after the other. A ratio is the median over the rounds, printed with the
+minimum and the maximum; above 1, skrnn is faster. ``--peers`` adds PyTorch if it is installed.
 """
 
 import argparse
@@ -33,7 +34,7 @@ RESULTS = {}
 
 
 def texts_of(path, rows=ROWS):
-    """Return texts of a file, or made-up ones."""
+    """Return the texts of a file, or generated texts."""
     rng = np.random.default_rng(0)
     if path:
         texts = pd.read_csv(path, sep="\t", keep_default_na=False)["text"].tolist()
@@ -46,9 +47,9 @@ def texts_of(path, rows=ROWS):
 
 
 def compare(name, sides, rounds):
-    """Time the sides in turn and note the ratio of each other one to the first."""
+    """Time all sides in turn and record the time of each other side relative to the first side."""
     for call in sides.values():
-        call()  # warm: traces, folded tables, caches
+        call()  # warm up: traced functions, folded tables, caches
     times = {side: [] for side in sides}
     for _ in range(rounds):
         for side, call in sides.items():
@@ -62,13 +63,13 @@ def compare(name, sides, rounds):
 
 
 def note(name, ratios):
-    RESULTS[name] = {"median": float(np.median(ratios)), "least": float(min(ratios)),
-                     "greatest": float(max(ratios)), "rounds": len(ratios)}  # fmt: skip
+    RESULTS[name] = {"median": float(np.median(ratios)), "minimum": float(min(ratios)),
+                     "maximum": float(max(ratios)), "rounds": len(ratios)}  # fmt: skip
     print(f"{name:<62} {np.median(ratios):8.2f}x  [{min(ratios):.2f}, {max(ratios):.2f}]", flush=True)
 
 
 def encoder(texts, layer, **parameters):
-    """Return a fitted LSTM-128 or like, trained on a few texts: speed does not depend on the weights."""
+    """Return an encoder of 128 units trained on few texts, as speed does not depend on the weights."""
     y = np.arange(len(texts)) % 2
     options = {"embedding_dim": 128, "rnn_units": UNITS, "bidirectional": False, "pooling": "last",
                "sequence_length": CAP, "epochs": 1, "early_stopping": False, "dropout": 0.0}  # fmt: skip
@@ -91,7 +92,7 @@ def transform(texts, rounds, peers):
         }
         seconds = compare(f"transform {layer}-{UNITS}", sides, rounds)
         tokens = sum(map(len, fitted.transform_sequences(texts)))
-        print(f"    {tokens / seconds['skrnn']:,.0f} tokens/s, of {tokens:,} after the cap")
+        print(f"    {tokens / seconds['skrnn']:,.0f} tokens/s ({tokens:,} tokens after truncation)")
     model, ids = fitted.model_, fitted.padded_ids(texts)
     sides = {
         "skrnn, from texts": lambda: fitted.transform(texts),
@@ -104,7 +105,7 @@ def transform(texts, rounds, peers):
 
 
 def torch_transform(fitted, texts, rounds):
-    """Compare with torch.nn.LSTM over ids sorted by length and padded per batch."""
+    """Compare with torch.nn.LSTM on ids sorted by length and padded per batch."""
     import torch
 
     ids = fitted._ids(texts)
@@ -127,7 +128,7 @@ def torch_transform(fitted, texts, rounds):
 
 
 def fit(texts, rounds, peers):
-    """Compare training on the same rows: tokens per second of one epoch, the compilation left out."""
+    """Compare the time of one training epoch on the same rows, without compilation."""
     import keras
 
     y = np.arange(len(texts)) % 2
@@ -155,7 +156,7 @@ def fit(texts, rounds, peers):
 
 
 def epoch_seconds(texts, y, layer, batch_size, rounds, **parameters):
-    """Return the seconds a row of the epochs after the first."""
+    """Return the seconds per row of each epoch after the first."""
     import keras
 
     stamps = []
@@ -176,7 +177,7 @@ def epoch_seconds(texts, y, layer, batch_size, rounds, **parameters):
 
 
 def torch_epoch(texts, y, layer, batch_size):
-    """Return the seconds a row of one epoch in PyTorch: sorted by length, packed, Adam."""
+    """Return the seconds per row of one PyTorch epoch with Adam, on batches of similar length."""
     import torch
 
     tokens, ids = Tokens.fit(texts)
@@ -258,7 +259,7 @@ def run_code(code):
 
 
 def sizes(texts, rounds, peers):
-    """Print the bytes of a pickle and of a file of `save`, of networks of 128 units."""
+    """Print the sizes of a pickle and of a saved file, for networks of 128 units."""
     for layer in ("simple_rnn", "gru", "lstm"):
         fitted = encoder(texts, layer)
         with tempfile.TemporaryDirectory() as folder:
@@ -268,11 +269,11 @@ def sizes(texts, rounds, peers):
         numbers = sum(array.nbytes for array in fitted._weights.values())
         RESULTS[f"bytes of {layer}-{UNITS}"] = found | {"weights": numbers}
         print(f"{layer}-{UNITS}: " + ", ".join(f"{k} {v / 1e6:.2f} MB" for k, v in found.items()), end="")
-        print(f", its weights {numbers / 1e6:.2f} MB", flush=True)
+        print(f", weights {numbers / 1e6:.2f} MB", flush=True)
 
 
 def growth(texts, rounds, peers):
-    """Fit the exponent of time against tokens: rows of one length, more and more of them, and longer ones."""
+    """Estimate the exponent of time against tokens, for more rows and for longer rows."""
     fitted = encoder(texts, "lstm")
     words = list(fitted.vocabulary_)
     for what, shapes in {
@@ -300,7 +301,7 @@ def made_up(words, n, length):
 
 
 def vocabulary(texts, rounds, peers):
-    """Compare epochs over texts of 2,000 words: these are the vocabulary, or it has 198,000 more."""
+    """Compare epochs on texts of 2,000 words with a vocabulary of 2,000 and of 200,000 words."""
     words = [f"word{i}" for i in range(200_000)]
     made, y = made_up(words[:2000], 2000, 50), np.arange(2000) % 2
     seconds = {n: epoch_seconds(made, y, "lstm", 32, rounds, vocabulary=words[:n]) for n in (2000, 200_000)}
@@ -308,7 +309,7 @@ def vocabulary(texts, rounds, peers):
 
 
 def memory(texts, rounds, peers):
-    """Print the highest resident memory of a process above what it had before it fits, or transforms."""
+    """Print the peak memory of fit and transform, without the memory used before the call."""
     for work in ("fit", "transform"):
         for n in (1000, 4000, 16_000):
             done = subprocess.run(
@@ -319,7 +320,7 @@ def memory(texts, rounds, peers):
             print(f"{work} of {n:,} rows of 50 words: {done.stdout.split()[-1]} MB", flush=True)
 
 
-# ru_maxrss would have the peak of the parent
+# ru_maxrss would include the peak of the parent process
 PEAK = """
 import re, resource, sys
 from speed import made_up
@@ -336,7 +337,7 @@ print(round(peak * 1024 / 1e6 - before / 1e6, 1))
 
 
 def search(texts, rounds, peers):
-    """Compare a grid search of four candidates in three folds in one process and in two."""
+    """Compare a grid search (four candidates, three folds) in one process and in two processes."""
     X, y = [" ".join(text.split()[:20]) for text in texts], np.arange(len(texts)) % 2
     grid = {"rnn_units": [32, 64], "learning_rate": [0.001, 0.003]}
     seconds, scores = {}, {}
@@ -346,8 +347,8 @@ def search(texts, rounds, peers):
         seconds[n_jobs] = timed(lambda result=result: result.fit(X, y))
         scores[n_jobs] = result.cv_results_["mean_test_score"]
     note("GridSearchCV of RNNTextClassifier, n_jobs=1 / n_jobs=2", [seconds[1] / seconds[2]])
-    print(f"    {seconds[1]:.1f} s, {seconds[2]:.1f} s; scores at most "
-          f"{np.abs(scores[1] - scores[2]).max():.4f} apart")  # fmt: skip
+    print(f"    {seconds[1]:.1f} s, {seconds[2]:.1f} s; scores differ by at most "
+          f"{np.abs(scores[1] - scores[2]).max():.4f}")  # fmt: skip
 
 
 def timed(call):

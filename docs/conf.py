@@ -42,7 +42,7 @@ toc_object_entries_show_parents = "hide"
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
 
-_ORDER = [  # the five stages, the applications, and what is around an estimator
+_ORDER = [  # first the five stages, then the applications, then tools around an estimator
     "quickstart.py",
     "plot_tutorial_listing.py",
     "plot_pretraining.py",
@@ -83,7 +83,8 @@ _ALONE = [
     "serving",
     "scaling",
     "promises",
-]  # pages without others
+    "how_it_is_built",
+]  # pages without a sidebar
 html_sidebars = {page: [] for page in _ALONE}
 
 # What inherited docstrings of scikit-learn refer to is on its own site.

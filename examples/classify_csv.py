@@ -1,10 +1,15 @@
 """
-Your own table: classify the texts of a CSV or TSV file
-=======================================================
+Your own data: classify the texts of a CSV or TSV file
+======================================================
 
-Predictions for the part held out are saved. For example ``python examples/classify_csv.py reviews.csv.gz
---text review --label stars --out out.csv``. Compressed files are read as they are; without ``--sep``,
-files named ``.tsv`` are cut at tabs, others at commas. Rows without a label are left out.
+This script trains a classifier on a column of texts and a column of labels,
+and writes predictions for the test rows to a CSV file. For example::
+
+    python examples/classify_csv.py reviews.csv --text review --label stars
+
+The file may be compressed. The default separator is a tab for files named
+``.tsv`` and a comma otherwise; ``--sep`` changes it. Rows without a label are
+skipped.
 """
 
 import argparse
@@ -22,19 +27,20 @@ from skrnn import RNNTextClassifier
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
-    parser.add_argument("file", help="CSV or TSV file, compressed or not")
-    parser.add_argument("--text", required=True, help="name of the column of texts")
-    parser.add_argument("--label", required=True, help="name of the column of labels")
-    parser.add_argument("--sep", help="separator of the columns")
-    parser.add_argument("--analyzer", choices=["word", "char"], default="word", help="a token")
-    parser.add_argument("--test-size", type=float, default=0.2, help="share of rows held out")
-    parser.add_argument("--rows", type=int, help="use this many rows, drawn at random")
-    parser.add_argument("--out", default="predictions.csv", help="where to write predictions")
+    add = parser.add_argument
+    add("file", help="CSV or TSV file, compressed or not")
+    add("--text", required=True, help="name of the column with the texts")
+    add("--label", required=True, help="name of the column with the labels")
+    add("--sep", help="separator between the columns")
+    add("--analyzer", choices=["word", "char"], default="word", help="tokens")
+    add("--test-size", type=float, default=0.2, help="share of the test rows")
+    add("--rows", type=int, help="number of rows to draw at random")
+    add("--out", default="predictions.csv", help="file for the predictions")
     return parser, parser.parse_args()
 
 
 def read_rows(parser, arguments):
-    """Return the texts and labels as a frame, every value as it stands in the file."""
+    """Return the texts and labels as a DataFrame of unconverted strings."""
     is_tsv = ".tsv" in Path(arguments.file).suffixes
     try:
         frame = pd.read_csv(
@@ -47,23 +53,33 @@ def read_rows(parser, arguments):
         parser.error(f"cannot read {arguments.file}: {error}")
     for column in (arguments.text, arguments.label):
         if column not in frame:
-            parser.error(f"{arguments.file} has no column {column!r}; it has {', '.join(map(repr, frame))}")
+            columns = ", ".join(map(repr, frame))
+            parser.error(
+                f"{arguments.file} has no column {column!r}; "
+                f"its columns are {columns}"
+            )
     labelled = frame[frame[arguments.label].str.strip() != ""]
     if len(labelled) < len(frame):
-        print(f"{len(frame) - len(labelled)} rows without a label are left out")
+        print(f"{len(frame) - len(labelled)} rows without a label are skipped")
     if arguments.rows and arguments.rows < len(labelled):
         labelled = labelled.sample(arguments.rows, random_state=0)
     if labelled[arguments.label].nunique() < 2:
-        parser.error(f"column {arguments.label!r} of {arguments.file} needs two labels or more")
+        parser.error(
+            f"column {arguments.label!r} of {arguments.file} must contain "
+            "at least two labels"
+        )
     return labelled[[arguments.text, arguments.label]]
 
 
 def make_baseline(analyzer):
     if analyzer == "char":
-        tfidf = TfidfVectorizer(sublinear_tf=True, analyzer="char", ngram_range=(1, 3))
+        options = {"analyzer": "char", "ngram_range": (1, 3)}
     else:
-        tfidf = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), token_pattern=r"(?u)\w+|[^\w\s]")
-    return make_pipeline(tfidf, LogisticRegression(C=10, max_iter=1000))
+        options = {"ngram_range": (1, 2), "token_pattern": r"(?u)\w+|[^\w\s]"}
+    return make_pipeline(
+        TfidfVectorizer(sublinear_tf=True, **options),
+        LogisticRegression(C=10, max_iter=1000),
+    )
 
 
 def main():
@@ -77,19 +93,28 @@ def main():
         stratify=labels if can_stratify else None,
         random_state=0,
     )
-    print(f"{len(train)} rows to train on, {len(test)} to test on, {labels.nunique()} labels")
+    print(
+        f"{len(train)} training rows, {len(test)} test rows, "
+        f"{labels.nunique()} labels"
+    )
 
-    classifier = RNNTextClassifier(analyzer=arguments.analyzer, random_state=0, verbose=1)
-    for model in (make_baseline(arguments.analyzer), classifier):
+    classifier = RNNTextClassifier(
+        analyzer=arguments.analyzer, random_state=0, verbose=1
+    )
+    for name, model in {
+        "TF-IDF + LogisticRegression": make_baseline(arguments.analyzer),
+        "RNNTextClassifier": classifier,
+    }.items():
         start = time.perf_counter()
         model.fit(train[arguments.text], train[arguments.label])
         accuracy = model.score(test[arguments.text], test[arguments.label])
-        name = "RNNTextClassifier" if model is classifier else "TF-IDF + LogisticRegression"
-        print(f"{name}: accuracy {accuracy:.3f}, {time.perf_counter() - start:.1f} s", flush=True)
+        seconds = time.perf_counter() - start
+        print(f"{name}: accuracy {accuracy:.3f}, {seconds:.1f} s", flush=True)
 
+    probabilities = classifier.predict_proba(test[arguments.text])
     test = test.assign(
         prediction=classifier.predict(test[arguments.text]),
-        probability=classifier.predict_proba(test[arguments.text]).max(axis=1),
+        probability=probabilities.max(axis=1),
     )
     test.to_csv(arguments.out, index_label="row")
     print(f"predictions for the {len(test)} test rows: {arguments.out}")

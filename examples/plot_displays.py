@@ -1,15 +1,18 @@
 """
-Pictures of a fitted estimator
-==============================
+Plots of a fitted estimator
+===========================
 
-Four displays, as scikit-learn has them: how a training went, what a prediction rests on, how texts lie to
-each other as vectors, and, with text to text (see the example of translation), where a decoder looks.
+skrnn has four displays, which work like those of scikit-learn. This example
+shows three of them: the training curve, the importance of each token for a
+prediction, and the encodings of texts. The translation example shows the
+fourth, the attention of a decoder.
 """
 
 # %%
 # A classifier
 # ------------
-# Sentences of documentation and the package they come from.
+# The texts are sentences from documentation. The label is the package that a
+# sentence comes from.
 import sys
 
 import matplotlib.pyplot as plt
@@ -17,36 +20,52 @@ from sklearn.model_selection import train_test_split
 
 from skrnn import RNNTextClassifier
 from skrnn.datasets import load_docstrings
-from skrnn.displays import EncodingDisplay, TokenImportanceDisplay, TrainingCurveDisplay
+from skrnn.displays import (
+    EncodingDisplay,
+    TokenImportanceDisplay,
+    TrainingCurveDisplay,
+)
 
-n_rows = int(sys.argv[1]) if len(sys.argv) > 1 else 2000  # a small number for a quick look
+# Pass a small number on the command line for a quick look.
+n_rows = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
 X, y = load_docstrings(packages=["numpy", "pandas", "python"], return_X_y=True)
-X, X_test, y, y_test = train_test_split(X, y, train_size=n_rows, test_size=300, random_state=0, stratify=y)
-classifier = RNNTextClassifier(rnn_units=32, epochs=8, random_state=0).fit(X, y)
+X, X_test, y, y_test = train_test_split(
+    X, y, train_size=n_rows, test_size=300, random_state=0, stratify=y
+)
+classifier = RNNTextClassifier(rnn_units=32, epochs=8, random_state=0)
+classifier.fit(X, y)
 print(f"accuracy {classifier.score(X_test, y_test):.3f}")
 
 # %%
-# The training
-# ------------
-# A tenth of the sentences is held out; the weights of the epoch in which they are told best are kept.
+# The training curve
+# ------------------
+# By default, RNNTextClassifier trains on all texts and runs all epochs, so
+# the plot shows the training loss only. With `early_stopping=True`, `fit`
+# holds out a tenth of the texts and keeps the weights of the epoch with the
+# lowest validation loss. The plot then also shows the validation loss, the
+# validation score and this epoch.
 TrainingCurveDisplay.from_estimator(classifier)
 plt.show()
 
 # %%
-# A prediction
-# ------------
-# Each word is left out once. A bar to the right: without the word the label would be less sure of itself.
+# The importance of each token
+# ----------------------------
+# Each token is removed once. A bar to the right means that the classifier is
+# less certain of its label without the token.
 display = TokenImportanceDisplay.from_estimator(
-    classifier, "Return the rows of the DataFrame whose index is sorted along the given axis."
+    classifier,
+    "Return the rows of the DataFrame whose index is sorted along the given "
+    "axis.",
 )
 plt.show()
 for token, importance in zip(display.tokens, display.importances, strict=True):
     print(f"{importance:6.2f}  {token}")
 
 # %%
-# The vectors
-# -----------
-# The vectors that the classifier reads its labels off, in two dimensions of many. `projection` takes other
-# projections, such as ``TSNE()``.
+# The encodings
+# -------------
+# The classifier predicts the label from the encoding of a text. PCA projects
+# the encodings to two dimensions. Pass another transformer to `projection`,
+# for example ``TSNE()``.
 EncodingDisplay.from_estimator(classifier, X_test, y_test)
 plt.show()

@@ -1,16 +1,20 @@
 """
-Translation: texts to texts
-===========================
+Translation: from texts to texts
+================================
 
-An encoder reads a text, a decoder writes another, one token after the other, looking back at the first by
-attention. The pairs here are made up on the spot: dates as people write them, and as machines want them.
-Your own pairs, one a line, the two texts parted by a tab: ``python plot_translation.py FILE.tsv``.
+An encoder reads a text. A decoder generates another text token by token, and
+at each step its attention selects parts of the source. This example generates
+its own pairs: dates as people write them, and the same dates in ISO 8601. To
+use your own pairs, write one pair per line, separated by a tab::
+
+    python plot_translation.py FILE.tsv
 """
 
 # %%
 # The pairs
 # ---------
-# Dates in five ways of writing; what they become is ISO 8601. Dates of the test are in no training pair.
+# The source dates have five formats. No date of the test set occurs in the
+# training set.
 import datetime
 import sys
 
@@ -18,33 +22,40 @@ import numpy as np
 
 from skrnn import RNNTextSeq2Seq
 
-WAYS = ["%d %B %Y", "%B %d, %Y", "%a %d %b %y", "%d.%m.%Y", "%A, %d %B %Y"]
+FORMATS = ["%d %B %Y", "%B %d, %Y", "%a %d %b %y", "%d.%m.%Y", "%A, %d %B %Y"]
 
 
-def made_up_pairs(n):
+def generate_pairs(n):
     rng = np.random.default_rng(0)
+    start = datetime.date(1970, 1, 1)
     days = rng.permutation(365 * 60)[:n]
-    dates = [datetime.date(1970, 1, 1) + datetime.timedelta(days=int(day)) for day in days]
-    return [date.strftime(rng.choice(WAYS)) for date in dates], [date.isoformat() for date in dates]
+    dates = [start + datetime.timedelta(days=int(day)) for day in days]
+    sources = [date.strftime(rng.choice(FORMATS)) for date in dates]
+    return sources, [date.isoformat() for date in dates]
 
 
-def pairs_of(path):
+def read_pairs(path):
     with open(path, encoding="utf-8") as file:
-        rows = [line.rstrip("\n").split("\t")[:2] for line in file if "\t" in line]
+        rows = [
+            line.rstrip("\n").split("\t")[:2] for line in file if "\t" in line
+        ]
     return [row[0] for row in rows], [row[1] for row in rows]
 
 
-path = next((argument for argument in sys.argv[1:] if not argument.isdigit()), None)
-n_pairs = next((int(argument) for argument in sys.argv[1:] if argument.isdigit()), 3000)
-X, y = pairs_of(path) if path else made_up_pairs(n_pairs)
+path = next((a for a in sys.argv[1:] if not a.isdigit()), None)
+n_pairs = next((int(a) for a in sys.argv[1:] if a.isdigit()), 3000)
+X, y = read_pairs(path) if path else generate_pairs(n_pairs)
 n_train = len(X) * 9 // 10
+X_train, y_train = X[:n_train], y[:n_train]
+X_test, y_test = X[n_train:], y[n_train:]
 for source, target in zip(X[:5], y[:5], strict=True):
     print(f"{source!r} -> {target!r}")
 
 # %%
-# Five lines
-# ----------
-# Characters for dates; words of a language are better cut into sub-words, which is the default.
+# Training
+# --------
+# Dates are read and written character by character. For natural language,
+# sub-words work better; they are the default.
 model = RNNTextSeq2Seq(
     analyzer="subword" if path else "char",
     rnn_units=256 if path else 64,
@@ -55,28 +66,30 @@ model = RNNTextSeq2Seq(
     random_state=0,
     verbose=1,
 )
-model.fit(X[:n_train], y[:n_train])
-written = model.predict(X[n_train:])
-right = np.mean([text == target for text, target in zip(written, y[n_train:], strict=True)])
-print(f"{right:.3f} of {len(written)} new texts are translated without a fault")
-for source, text in list(zip(X[n_train:], written, strict=True))[:5]:
+model.fit(X_train, y_train)
+predicted = model.predict(X_test)
+share = np.mean([a == b for a, b in zip(predicted, y_test, strict=True)])
+print(f"{share:.3f} of {len(X_test)} test texts are translated correctly")
+for source, text in list(zip(X_test, predicted, strict=True))[:5]:
     print(f"{source!r} -> {text!r}")
 
 # %%
-# The second best
-# ---------------
-# Beam search keeps several beginnings; the numbers are log-probabilities.
-for text, value in model.predict_n_best(X[n_train : n_train + 1], n_best=3)[0]:
-    print(f"{value:8.2f}  {text}")
+# Alternative translations
+# ------------------------
+# Beam search finds several candidates for each text. The numbers are their
+# log-probabilities.
+for text, log_probability in model.predict_n_best(X_test[:1], n_best=3)[0]:
+    print(f"{log_probability:8.2f}  {text}")
 
 # %%
-# Where it looks
-# --------------
-# A row for each token that is written, a column for each that is read; the darker, the more attention. To
-# write the year the decoder looks at the end of the source, then at the month, then at the day.
+# Attention
+# ---------
+# Each row is a target token and each column a source token. Darker cells have
+# more attention. The decoder attends to the end of the source while it writes
+# the year, then to the month and then to the day.
 import matplotlib.pyplot as plt
 
 from skrnn.displays import AttentionDisplay
 
-AttentionDisplay.from_estimator(model, X[n_train])
+AttentionDisplay.from_estimator(model, X_test[0])
 plt.show()

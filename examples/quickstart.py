@@ -1,10 +1,11 @@
 """
-Quick start: sentences to labels, beside what one would use instead
-===================================================================
+Quick start: classify sentences and compare with TF-IDF
+=======================================================
 
-Sentences from the docstrings of NumPy, pandas, scikit-learn and the standard library are to be
-told apart, their names being masked. Run it with ``python examples/quickstart.py``; ``--rows``
-takes fewer sentences.
+The texts are sentences from the docstrings of NumPy, pandas, scikit-learn and
+the standard library, in which the package names are masked. The label is the
+package. Run the script with ``python examples/quickstart.py``; ``--rows``
+sets the number of sentences.
 """
 
 import argparse
@@ -28,26 +29,36 @@ NEW_SENTENCES = [
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
-    parser.add_argument("--rows", type=int, default=8000, help="sentences, a quarter for testing")
+    parser.add_argument(
+        "--rows",
+        type=int,
+        default=8000,
+        help="number of sentences, a quarter of which is the test set",
+    )
     rows = parser.parse_args().rows
 
     start = time.perf_counter()
     texts, labels = load_docstrings(return_X_y=True)
-    print(f"{len(texts)} sentences read in {time.perf_counter() - start:.1f} s", flush=True)
-    n_test = min(rows, len(texts)) // 4
+    seconds = time.perf_counter() - start
+    print(f"{len(texts)} sentences read in {seconds:.1f} s", flush=True)
+    n_rows = min(rows, len(texts))
     X_train, X_test, y_train, y_test = train_test_split(
         texts,
         labels,
-        train_size=min(rows, len(texts)) - n_test,
-        test_size=n_test,
+        train_size=n_rows - n_rows // 4,
+        test_size=n_rows // 4,
         stratify=labels,
         random_state=0,
     )
-    print(f"{len(X_train)} to train on, {len(X_test)} to test on", flush=True)
+    print(f"{len(X_train)} training sentences, {len(X_test)} test sentences")
 
     classifier = RNNTextClassifier(random_state=0, verbose=1)
     baseline = make_pipeline(
-        TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), token_pattern=r"(?u)\w+|[^\w\s]"),
+        TfidfVectorizer(
+            sublinear_tf=True,
+            ngram_range=(1, 2),
+            token_pattern=r"(?u)\w+|[^\w\s]",
+        ),
         LogisticRegression(C=10, max_iter=1000),
     )
     for name, model in {
@@ -61,14 +72,16 @@ def main():
         scored = time.perf_counter()
         print(
             f"{name}: accuracy {accuracy:.3f}, "
-            f"fit in {fitted - start:.1f} s, test texts scored in {scored - fitted:.2f} s",
+            f"fit {fitted - start:.1f} s, score {scored - fitted:.2f} s",
             flush=True,
         )
 
     print("\nNew sentences:")
     probabilities = classifier.predict_proba(NEW_SENTENCES)
     predictions = classifier.predict(NEW_SENTENCES)
-    for text, label, row in zip(NEW_SENTENCES, predictions, probabilities, strict=True):
+    for text, label, row in zip(
+        NEW_SENTENCES, predictions, probabilities, strict=True
+    ):
         print(f"  {label:<12} {row.max():.2f}  {text}")
 
 

@@ -1,17 +1,17 @@
 """Recurrent neural networks for text behind the scikit-learn API: Keras trains, NumPy serves.
 
-The flow, a file a stage: ``tokens`` (text to ids), ``vectors`` (pretrained embeddings), then the network of
-a ``spec``, trained by ``network`` and ``training`` (Keras) and computed by ``forward`` (NumPy), to the
-``heads`` that say what a vector means. The estimators differ in that last stage only.
+A text passes through five stages. ``skrnn.text`` splits it into tokens and ids (stages 1 and 2), and
+``skrnn.serve`` computes the hidden states, one vector and the answer (stages 3 to 5) for a network that a
+``Spec`` and arrays describe. ``skrnn.fitting`` prepares a training, ``skrnn.train`` runs it with Keras. The
+estimators differ in stage 5: what the vector is used for.
 """
 
 from skrnn.classifier import RNNTextClassifier
 from skrnn.encoder import RNNTextEncoder
 from skrnn.regressor import RNNTextRegressor
+from skrnn.saving import load, save
 from skrnn.seq2seq import RNNTextSeq2Seq
-from skrnn.storage.estimators import load, save
-from skrnn.text.cooccurrence import train_vectors
-from skrnn.text.vectors import WordVectors
+from skrnn.text import WordVectors, train_vectors
 
 __all__ = [
     "RNNTextClassifier",

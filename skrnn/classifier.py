@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from numbers import Real
 from typing import Any
 
 import numpy as np
-from sklearn.base import ClassifierMixin, _fit_context
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.base import ClassifierMixin
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import type_of_target
 
-from skrnn.base import BaseRNNText, Labelled, check_weights, generator
-from skrnn.serve.heads import log_softmax, sigmoid
-from skrnn.targets import Targets, labels, of_classes
+from skrnn.base import BaseRNNText
+from skrnn.compat import StrOptions, fit_context
+from skrnn.fitting import PretrainedMixin, Samples
+from skrnn.parameters import NON_NEGATIVE, estimator, parameter
+from skrnn.spec import Spec
+from skrnn.targets import Classification, classification_head
+from skrnn.train.recipe import Recipe
 
 
-class RNNTextClassifier(ClassifierMixin, BaseRNNText):
+@estimator
+class RNNTextClassifier(ClassifierMixin, PretrainedMixin, BaseRNNText):
     """Recurrent neural network that classifies texts.
 
-    Texts are split into tokens, tokens embedded, the sequence read by a recurrent network, its states
-    pooled to one vector, and the vector classified. Keras trains the network; every prediction is
-    computed by NumPy.
+    It splits texts into tokens, embeds the tokens, reads them with a recurrent network, pools the hidden
+    states to one vector and classifies the vector. Keras trains the network; NumPy computes every prediction.
 
     Parameters
     ----------
@@ -30,12 +34,12 @@ class RNNTextClassifier(ClassifierMixin, BaseRNNText):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Class labels, or the columns of the indicator matrix.
+        Class labels; for an indicator matrix the column numbers.
     {attributes}
 
     See Also
     --------
-    RNNTextEncoder : Texts to vectors, for any estimator that takes them.
+    RNNTextEncoder : Texts to vectors, as input for any other estimator.
 
     Examples
     --------
@@ -46,110 +50,24 @@ class RNNTextClassifier(ClassifierMixin, BaseRNNText):
     array(['pos'], dtype='<U3')
     """
 
-    _parameter_constraints: dict = {
-        **BaseRNNText._parameter_constraints,
-        "encoder": [HasMethods(["transform_sequences"]), None],
-        "freeze_encoder": ["boolean"],
-        "r_drop": [Interval(Real, 0, None, closed="left")],
-        "class_weight": [dict, StrOptions({"balanced"}), None],
-    }
+    class_weight: Any = parameter(
+        default=None,
+        allowed=[dict, StrOptions({"balanced"}), None],
+        stage="decoding",
+        doc="""dict, "balanced" or None
+        Weights of the classes in the loss, as in LogisticRegression.""",
+    )
+    r_drop: float = parameter(
+        default=1.0,
+        allowed=[NON_NEGATIVE],
+        stage="training",
+        doc="""float
+        Weight of R-Drop (Liang et al. 2021). Each batch runs twice with different dropout masks, and the
+        loss penalises the difference between the two outputs. It reduces overfitting. 0 disables it and
+        halves training time. It has no effect without dropout.""",
+    )
 
-    def __init__(
-        self,
-        *,
-        encoder: Any = None,
-        freeze_encoder: bool = False,
-        analyzer: Any = "word",
-        lowercase: bool = True,
-        strip_accents: Any = None,
-        preprocessor: Any = None,
-        tokenizer: Any = None,
-        token_pattern: str | None = None,
-        min_df: float = 1,
-        vocab_size: int | None = 20000,
-        vocabulary: Any = None,
-        sequence_length: int | None = None,
-        truncation: str = "end",
-        missing: str = "error",
-        embeddings: Any = "auto",
-        trainable_embeddings: bool = True,
-        embedding_dim: int = 128,
-        layer: str = "gru",
-        rnn_units: int = 64,
-        rnn_activation: str = "tanh",
-        n_layers: int = 1,
-        n_heads: int = 4,
-        bidirectional: bool = True,
-        dropout: float | str = "auto",
-        recurrent_dropout: float = 0.0,
-        pooling: str = "concat",
-        n_components: int | None = None,
-        activation: str = "tanh",
-        optimizer: str = "adam",
-        learning_rate: float = 0.004,
-        schedule: str = "one_cycle",
-        epochs: int | str = "auto",
-        batch_size: int | str = "auto",
-        early_stopping: bool | str = False,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 3,
-        tol: float = 0.0,
-        r_drop: float = 1.0,
-        class_weight: Any = None,
-        warm_start: bool = False,
-        callbacks: Any = None,
-        checkpoint: Any = None,
-        random_state: Any = None,
-        verbose: int = 0,
-        n_jobs: int | None = None,
-    ) -> None:
-        self.encoder = encoder
-        self.freeze_encoder = freeze_encoder
-        self.analyzer = analyzer
-        self.lowercase = lowercase
-        self.strip_accents = strip_accents
-        self.preprocessor = preprocessor
-        self.tokenizer = tokenizer
-        self.token_pattern = token_pattern
-        self.min_df = min_df
-        self.vocab_size = vocab_size
-        self.vocabulary = vocabulary
-        self.sequence_length = sequence_length
-        self.truncation = truncation
-        self.missing = missing
-        self.embeddings = embeddings
-        self.trainable_embeddings = trainable_embeddings
-        self.embedding_dim = embedding_dim
-        self.layer = layer
-        self.rnn_units = rnn_units
-        self.rnn_activation = rnn_activation
-        self.n_layers = n_layers
-        self.n_heads = n_heads
-        self.bidirectional = bidirectional
-        self.dropout = dropout
-        self.recurrent_dropout = recurrent_dropout
-        self.pooling = pooling
-        self.n_components = n_components
-        self.activation = activation
-        self.optimizer = optimizer
-        self.learning_rate = learning_rate
-        self.schedule = schedule
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
-        self.r_drop = r_drop
-        self.class_weight = class_weight
-        self.warm_start = warm_start
-        self.callbacks = callbacks
-        self.checkpoint = checkpoint
-        self.random_state = random_state
-        self.verbose = verbose
-        self.n_jobs = n_jobs
-
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(
         self,
         X: Any,
@@ -167,60 +85,27 @@ class RNNTextClassifier(ClassifierMixin, BaseRNNText):
         X : iterable of str of length n_samples
             Texts: a list, array, Series or one-column frame.
         y : array-like of shape (n_samples,) or (n_samples, n_classes)
-            Labels: numbers, strings or bools; two or more different ones. Or an indicator matrix, a row of
-            zeros and ones a text, where labels do not exclude each other.
+            Labels: numbers, strings or bools, of two or more classes. Or an indicator matrix, with one row of
+            zeros and ones for each text, if a text can have several labels.
         sample_weight : array-like of shape (n_samples,), default=None
             Weight of each text in the loss.
-        X_val : iterable of str, default=None
-            Texts to validate on, instead of a part split off X: the training stops early by them.
-        y_val : array-like, default=None
-            Their labels.
-        sample_weight_val : array-like, default=None
-            Their weights.
+        {held_out}
 
         Returns
         -------
         self : RNNTextClassifier
 
-        Raises
-        ------
-        TypeError, ValueError
-            If an argument or a parameter cannot be used.
-        ImportError
-            If Keras or its backend is missing.
-        FloatingPointError
-            If the loss is not a finite number. The estimator is then as it was before.
+        {raises}
         """
-        owner = type(self).__name__
-        texts = self._read(X, reset=True, least=1)
-        rng = generator(self.random_state)
-        targets = labels(y, texts, owner=owner)
-
-        def labelled(texts: list[str], y: Any, sample_weight: Any, name: str) -> Labelled:
-            codes = targets.encode(y, texts, name)
-            weights = check_weights(sample_weight, len(texts), owner=owner)
-            return Labelled(texts, codes, self._weigh(weights, y))
-
-        train = labelled(texts, y, sample_weight, "y")
-        if not train.weights.any():
-            raise ValueError(f"class_weight of {owner} gives every text a weight of 0.")
-        given = None
-        if X_val is not None:
-            given = labelled(self._read(X_val, reset=True, least=1), y_val, sample_weight_val, "y_val")
-        strata = None if targets.indicator else train.targets
-        train, held_out = self._hold_out(train, given, rng, strata=strata)
-        fitted = self._learn(
-            targets.head, train, held_out, rng, n_outputs=targets.n_outputs,
-            data=(X, y, sample_weight), also={"classes_": targets.classes},
-        )  # fmt: skip
-        self._assign(X, fitted)
+        attributes = self._fit(X, y, sample_weight, X_val, y_val, sample_weight_val)
+        self._assign(X, attributes)
         return self
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
         self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
     ) -> RNNTextClassifier:
-        """Pass once over a chunk of texts and their labels: training on what does not fit into memory.
+        """Train for one epoch on a chunk of texts, for data that do not fit into memory.
 
         Parameters
         ----------
@@ -229,8 +114,7 @@ class RNNTextClassifier(ClassifierMixin, BaseRNNText):
         y : array-like of shape (n_samples,) or (n_samples, n_classes)
             Labels, or an indicator matrix.
         classes : array-like of shape (n_classes,), default=None
-            Every label there will be. The first call needs them, but for an indicator matrix; later ones do
-            not.
+            All labels of all chunks. Required in the first call, except for an indicator matrix.
         sample_weight : array-like of shape (n_samples,), default=None
             Weight of each text in the loss.
 
@@ -238,14 +122,7 @@ class RNNTextClassifier(ClassifierMixin, BaseRNNText):
         -------
         self : RNNTextClassifier
 
-        Raises
-        ------
-        TypeError, ValueError
-            If an argument or a parameter cannot be used, or y has a label that is not among the classes.
-        ImportError
-            If Keras or its backend is missing.
-        FloatingPointError
-            If the loss is not a finite number. The estimator is then as it was before.
+        {raises}
 
         {chunks}
 
@@ -258,40 +135,41 @@ class RNNTextClassifier(ClassifierMixin, BaseRNNText):
         >>> classifier.n_iter_, sorted(classifier.vocabulary_)
         (2, ['bad', 'film', 'good'])
         """
-        owner = type(self).__name__
-        texts = self._read(X, reset=not self.__sklearn_is_fitted__(), least=1)
-        targets = self._targets_of_chunk(y, texts, classes)
-        codes = targets.encode(y, texts)
+        texts = self._read(X, reset=not self.__sklearn_is_fitted__(), min_texts=1)
+        head = self._head_for_chunk(y, texts, classes)
         if isinstance(self.class_weight, str):
             raise ValueError(
-                f"class_weight={self.class_weight!r} of {owner} is not supported for partial_fit, which does "
-                "not know how frequent the classes will be. Give the weights as a dict."
+                f"class_weight={self.class_weight!r} of {type(self).__name__} is not supported for "
+                "partial_fit, which does not know how frequent the classes will be. Pass the weights as a "
+                "dict."
             )
-        weights = self._weigh(check_weights(sample_weight, len(texts), owner=owner), y)
-        fitted = self._learn_chunk(targets.head, Labelled(texts, codes, weights), targets.n_outputs)
-        self._assign(X, {**fitted, "classes_": targets.classes})
+        chunk = self._samples(head, texts, y, sample_weight, "y")
+        self._assign(X, self._train_chunk(head, chunk))
         return self
 
-    def _targets_of_chunk(self, y: Any, texts: list[str], classes: Any) -> Targets:
+    def _head_for(self, y: Any, texts: list[str]) -> Classification:
+        return classification_head(y, texts, owner=type(self).__name__)
+
+    def _head_for_chunk(self, y: Any, texts: list[str], classes: Any) -> Classification:
         owner = type(self).__name__
         if not self.__sklearn_is_fitted__():
-            if classes is not None:
-                return of_classes(classes, y, texts, owner=owner)
-            if type_of_target(y) == "multilabel-indicator":
-                return labels(y, texts, owner=owner)
+            if classes is None and type_of_target(y) != "multilabel-indicator":
+                raise ValueError(
+                    f"classes must be passed on the first call of {owner}.partial_fit: all labels of all "
+                    "chunks."
+                )
+            return classification_head(y, texts, owner=owner, classes=classes)
+        if classes is not None and not np.array_equal(np.unique(np.asarray(classes)), self.classes_):
             raise ValueError(
-                f"classes must be passed on the first call of {owner}.partial_fit: every label there will be."
+                f"classes={classes!r} of {owner}.partial_fit are not those of the training so far: "
+                f"{self.classes_!r}."
             )
-        known = self.classes_
-        if classes is not None and not np.array_equal(np.unique(np.asarray(classes)), known):
-            raise ValueError(
-                f"classes={classes!r} of {owner}.partial_fit are not those of the training so far: {known!r}."
-            )
-        return Targets(owner, self._spec.head, self._spec.n_outputs, known)
+        return self._head
 
-    def _weigh(self, weights: np.ndarray, y: Any) -> np.ndarray:
+    def _samples(self, head: Any, texts: list[str], y: Any, sample_weight: Any, name: str) -> Samples:
+        samples = super()._samples(head, texts, y, sample_weight, name)
         if self.class_weight is None:
-            return weights
+            return samples
         if isinstance(self.class_weight, dict):
             for label, weight in self.class_weight.items():
                 if not isinstance(weight, Real) or not 0 <= float(weight) < np.inf:
@@ -299,10 +177,23 @@ class RNNTextClassifier(ClassifierMixin, BaseRNNText):
                         f"class_weight of {type(self).__name__} must be finite numbers >= 0. Got {weight!r} "
                         f"for class {label!r}."
                     )
-        return weights * compute_sample_weight(self.class_weight, y).astype(np.float32)
+        weights = samples.weights * compute_sample_weight(self.class_weight, y).astype(np.float32)
+        return samples._replace(weights=weights)
+
+    def _recipe(self, spec: Spec, *, n_tokens: int, n_texts: int) -> Recipe:
+        recipe = super()._recipe(spec, n_tokens=n_tokens, n_texts=n_texts)
+        drops = recipe.dropout or recipe.recurrent_dropout  # without dropout, both runs are equal
+        return replace(recipe, r_drop=float(self.r_drop) if drops else 0.0)
+
+    def _attributes(self, head: Any, *arguments: Any) -> dict[str, Any]:
+        return {**super()._attributes(head, *arguments), "classes_": head.classes}
+
+    def _outputs(self, X: Any) -> np.ndarray:
+        vectors = self._encode(X)
+        return self._forward.outputs(vectors)
 
     def decision_function(self, X: Any) -> np.ndarray:
-        """Return how sure the network is: the values before sigmoid or softmax.
+        """Return the outputs of the network before sigmoid or softmax.
 
         Parameters
         ----------
@@ -312,10 +203,9 @@ class RNNTextClassifier(ClassifierMixin, BaseRNNText):
         Returns
         -------
         scores : ndarray of float32 of shape (n_samples,) or (n_samples, n_classes)
-            With two classes one value, positive for `classes_[1]`.
+            For two classes one value, positive for `classes_[1]`.
         """
-        vectors = self._encode(X)
-        outputs = self._forward.outputs(vectors)
+        outputs = self._outputs(X)
         return outputs[:, 0] if outputs.shape[1] == 1 else outputs
 
     def predict(self, X: Any) -> np.ndarray:
@@ -329,13 +219,10 @@ class RNNTextClassifier(ClassifierMixin, BaseRNNText):
         Returns
         -------
         labels : ndarray of shape (n_samples,) or (n_samples, n_classes)
-            An indicator matrix of int where `fit` got one.
+            An indicator matrix of int if `fit` got one.
         """
-        scores = self.decision_function(X)
-        if self._spec.head == "softmax":
-            return self.classes_[scores.argmax(axis=1)]
-        chosen = (scores > 0).astype(int)
-        return self.classes_[chosen] if scores.ndim == 1 else chosen
+        outputs = self._outputs(X)
+        return self._head.predict(outputs)
 
     def predict_log_proba(self, X: Any) -> np.ndarray:
         """Return the logarithm of the probability of each class.
@@ -350,10 +237,8 @@ class RNNTextClassifier(ClassifierMixin, BaseRNNText):
         log_probabilities : ndarray of float32 of shape (n_samples, n_classes)
             In the order of `classes_`.
         """
-        scores = self.decision_function(X)
-        if self._spec.head == "softmax":
-            return log_softmax(scores)
-        return -np.logaddexp(0, np.stack([scores, -scores], axis=1) if scores.ndim == 1 else -scores)
+        outputs = self._outputs(X)
+        return self._head.log_probabilities(outputs)
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return the probability of each class.
@@ -366,16 +251,13 @@ class RNNTextClassifier(ClassifierMixin, BaseRNNText):
         Returns
         -------
         probabilities : ndarray of float32 of shape (n_samples, n_classes)
-            In the order of `classes_`; each row sums to one, but where `fit` got an indicator matrix, whose
-            labels do not exclude each other.
+            In the order of `classes_`. Each row sums to one, except if `fit` got an indicator matrix.
         """
-        scores = self.decision_function(X)
-        if self._spec.head == "softmax":
-            return np.exp(log_softmax(scores))
-        return sigmoid(np.stack([-scores, scores], axis=1) if scores.ndim == 1 else scores)
+        outputs = self._outputs(X)
+        return self._head.probabilities(outputs)
 
     def __sklearn_tags__(self) -> Any:
-        """Return the tags: labels of one column, or an indicator matrix of them."""
+        """Return the tags: labels in one column, or an indicator matrix."""
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags

@@ -1,6 +1,7 @@
-"""Text that is on every machine: sentences from the docstrings of installed packages.
+"""A text data set without a download: sentences from docstrings.
 
-Nothing is downloaded and no code is run: source files are read and parsed, never imported.
+The sentences come from the source files of installed packages. The files are
+parsed, never imported, so none of their code runs.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ _MASK = "PACKAGE"
 _STDLIB = "python"
 _IMPORT_NAMES = {"scikit-learn": "sklearn"}
 _ALIASES = {"numpy": ["np"], "pandas": ["pd"], "scikit-learn": ["scikit learn", "sklearn"]}
-# Tests hold few docstrings; the others hold the code of other projects or, inside the standard
-# library's folder, of installed packages.
+# Tests contain few docstrings. The other folders contain copies of other projects, or installed
+# packages inside the folder of the standard library.
 _SKIPPED_FOLDERS = {
     *("test", "tests", "externals", "extern", "_vendor", "_vendored", "vendored"),
     *("site-packages", "dist-packages", "idlelib", "lib2to3", "ensurepip", "turtledemo"),
@@ -35,18 +36,20 @@ _SKIPPED_FOLDERS = {
 _FIELD = re.compile(r"\s*(?:[*\w.]+(?:, [*\w.]+)* ?: |:\w|\.\. |\.\.\. |[-=~^*+|]{2}|@)")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z`\"'(])")
 _PROSE = re.compile(r"[A-Z`][^\n|{}<>=]*[.!?]")
-_WORDS = range(5, 61)
+_N_WORDS = range(5, 61)
 
 _DESCR = """\
 Sentences from docstrings
 -------------------------
-One row is one sentence of prose from a docstring of an installed package, labelled by the package.
-Doctests, section titles, parameter lists, tables and directives are left out, and so are sentences
-of fewer than 5 or more than 60 words and sentences that two packages share. A sentence that a
-package repeats, whatever its capitals, digits and punctuation, is kept once. The names of all the
-packages, their common short forms (np, pd, sklearn) and words that hold a name are replaced by the
-word {mask}. The rows follow the versions that are installed, so results differ from one environment
-to another.
+Each row is one sentence of prose from a docstring of an installed package.
+Its label is the name of the package. Doctests, section titles, parameter
+lists, tables and directives are excluded. So are sentences with fewer than 5
+or more than 60 words, and sentences that occur in several packages.
+Sentences of one package that differ only in case, digits or punctuation are
+kept once.
+The names of the packages, their usual abbreviations (np, pd, sklearn) and
+words that contain a name are replaced by the word {mask}. The rows depend on
+the installed versions, so results differ between environments.
 
 {counts}
 """
@@ -58,47 +61,51 @@ def load_docstrings(
     return_X_y: bool = False,
     as_frame: bool = False,
 ) -> Bunch | tuple:
-    """Load sentences from the docstrings of installed packages, labelled by package.
+    """Load sentences from docstrings, labelled by package (classification).
 
-    The source files are read when the function is called and parsed with :mod:`ast`; no package is
-    imported and no code is run. The rows are the same, in the same order (sorted by text), for the
-    same installed versions.
+    Use it for examples and tests: it needs no download. Each call reads the
+    source files of the packages and parses them with :mod:`ast`, without
+    importing them. The same installed versions give the same rows, sorted by
+    text.
 
     Parameters
     ----------
     packages : iterable of str, default=("numpy", "pandas", "python", "scikit-learn")
-        What to read: names to import, "scikit-learn", or "python" for the standard library.
+        Packages to read: import names, "scikit-learn", or "python" for the
+        standard library.
     return_X_y : bool, default=False
-        Whether to return ``(data, target)`` rather than a Bunch.
+        If True, return ``(data, target)`` instead of a Bunch.
     as_frame : bool, default=False
-        Whether data and target are pandas Series; ``frame`` is then a DataFrame of both. The texts
-        are a Series, not a one-column frame, since scikit-learn's vectorizers take a frame for its
-        column names.
+        If True, `data` and `target` are pandas Series and `frame` is a
+        DataFrame. The texts are a Series, not a DataFrame with one column,
+        because scikit-learn's vectorizers iterate over the column names of a
+        DataFrame.
 
     Returns
     -------
     data : :class:`~sklearn.utils.Bunch`
-        Dictionary-like, with
+        Dictionary-like object with the following attributes.
 
         data : list of str, or Series named "text"
-            The sentences, with package names replaced by "PACKAGE".
+            Sentences, with package names replaced by "PACKAGE".
         target : ndarray of object of shape (n_samples,), or Series named "target"
-            The package of each sentence, as given in `packages`.
+            Package of each sentence, as spelled in `packages`.
         target_names : list of str
-            The packages, sorted.
-        frame : DataFrame of columns "text" and "target", or None
+            Packages in sorted order.
+        frame : DataFrame with columns "text" and "target", or None
             Only with ``as_frame=True``.
         DESCR : str
-            What a row is and how many each package has.
+            Description of the rows, with the number of rows per package.
 
-        With ``return_X_y=True``, the tuple ``(data, target)``.
+        With ``return_X_y=True``, the tuple ``(data, target)`` instead.
 
     Raises
     ------
     TypeError
-        If `packages` is one string rather than several.
+        If `packages` is a single string.
     ValueError
-        If a package is not installed or has no Python source.
+        If `packages` is empty, or a package is not installed or has no
+        Python source.
 
     Examples
     --------
@@ -113,18 +120,21 @@ def load_docstrings(
     """
     if isinstance(packages, str):
         raise TypeError(
-            "The packages parameter of load_docstrings must be several names. "
+            "packages of load_docstrings must be an iterable of names. "
             f"Got {packages!r} instead; write [{packages!r}]."
         )
     names = sorted(set(packages))
     if not names:
-        raise ValueError("The packages parameter of load_docstrings must name at least one package.")
+        raise ValueError(
+            "packages of load_docstrings must contain at least one name. Got none; pass, for example, "
+            "['numpy', 'pandas']."
+        )
     mask = _mask_pattern(names)
     package_of: dict[str, tuple[str, str | None]] = {}
     with _collector_paused():
         for name in names:
             for sentence in _package_sentences(name):
-                _keep(package_of, mask.sub(_MASK, sentence), name)
+                _add_sentence(package_of, mask.sub(_MASK, sentence), name)
     rows = sorted((text, name) for text, name in package_of.values() if name is not None)
     return _bunch(rows, names, return_X_y=return_X_y, as_frame=as_frame)
 
@@ -152,7 +162,7 @@ def _bunch(
 
 @contextmanager
 def _collector_paused() -> Iterator[None]:
-    """Pause the garbage collector: half the time would go into its passes over syntax trees."""
+    """Pause the garbage collector, which would double the time on syntax trees."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -163,16 +173,16 @@ def _collector_paused() -> Iterator[None]:
 
 
 def _mask_pattern(names: list[str]) -> re.Pattern[str]:
-    """Match each name anywhere in a word, and each short form as a word."""
+    """Return a pattern for words that contain a name and for abbreviations."""
     aliases = [alias for name in names for alias in _ALIASES.get(name, [])]
     short = "|".join(map(re.escape, aliases)) or "(?!)"
     long = "|".join(map(re.escape, names))
-    # The word begins at \b, so that a word without a name is scanned once.
+    # Anchored at \b, the pattern scans a word without a name only once.
     return re.compile(rf"\b(?:(?:{short})\b|\w*?(?:{long})\w*)", re.IGNORECASE)
 
 
-def _keep(package_of: dict[str, tuple[str, str | None]], text: str, name: str) -> None:
-    """Note one sentence under its letters; one that two packages share loses its label."""
+def _add_sentence(package_of: dict[str, tuple[str, str | None]], text: str, name: str) -> None:
+    """Add a sentence under its letters, and remove the label if several packages contain it."""
     key = re.sub(r"[\W\d_]+", " ", text).lower().strip()
     first_text, first_name = package_of.setdefault(key, (text, name))
     if first_name != name:
@@ -193,14 +203,14 @@ def _source_files(name: str) -> list[Path]:
         import_name = _IMPORT_NAMES.get(name, name)
         try:
             spec = importlib.util.find_spec(import_name) if import_name.isidentifier() else None
-        except ValueError:  # __main__ and the like
+        except ValueError:  # modules without a spec, such as __main__
             spec = None
         roots = list(spec.submodule_search_locations or []) if spec else []
     files = [path for root in roots for path in _python_files(root)]
     if not files:
         raise ValueError(
-            f"load_docstrings found no Python source of {name!r}: it is not an installed package. "
-            "Install it, or leave it out of the packages parameter."
+            f"packages of load_docstrings must be installed packages with Python source. Got {name!r}, "
+            "which has none. Install it or remove it from packages."
         )
     return files
 
@@ -212,10 +222,10 @@ def _python_files(root: str) -> Iterator[Path]:
 
 
 def _docstrings(path: Path) -> Iterator[str]:
-    """Yield the docstrings of a source file; a file that cannot be parsed has none."""
+    """Yield the docstrings of a source file, none if the file cannot be parsed."""
     try:
         with tokenize.open(path) as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # other people's escape sequences
+            warnings.simplefilter("ignore")  # invalid escape sequences
             tree = ast.parse(file.read())
     except (SyntaxError, ValueError, OSError):
         return
@@ -225,7 +235,7 @@ def _docstrings(path: Path) -> Iterator[str]:
             docstring = ast.get_docstring(node, clean=False)
             if docstring:
                 yield cleandoc(docstring)
-            # Docstrings stand in definitions; expressions need not be searched.
+            # Only statements contain definitions, so expressions are not searched.
             nodes += [child for child in node.body if isinstance(child, ast.stmt)]
         elif isinstance(node, ast.If | ast.Try):
             nodes += node.body
@@ -235,12 +245,12 @@ def _sentences(docstring: str) -> Iterator[str]:
     """Yield the sentences of prose in a docstring."""
     for block in _blocks(docstring.splitlines()):
         for sentence in _SENTENCE_END.split(" ".join(" ".join(block).split())):
-            if _PROSE.fullmatch(sentence) and len(sentence.split()) in _WORDS:
+            if _PROSE.fullmatch(sentence) and len(sentence.split()) in _N_WORDS:
                 yield sentence
 
 
 def _blocks(lines: list[str]) -> Iterator[list[str]]:
-    """Cut lines into paragraphs of one indentation, without fields, doctests and directives."""
+    """Split lines into paragraphs of equal indentation; skip fields, doctests and directives."""
     block: list[str] = []
     indent = 0
     in_doctest = False

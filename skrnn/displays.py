@@ -1,4 +1,4 @@
-"""The displays under their public name: ``from skrnn.displays import TrainingCurveDisplay``."""
+"""Public module of the displays: ``from skrnn.displays import TrainingCurveDisplay``."""
 
 from skrnn.inspection import AttentionDisplay, EncodingDisplay, TokenImportanceDisplay, TrainingCurveDisplay
 

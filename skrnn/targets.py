@@ -1,171 +1,327 @@
-"""Targets as what a head learns: classes, sets of classes, numbers."""
+"""Stage 5: heads. Each kind of target is one class with its encoding, loss, score and predictions.
+
+A :class:`Head` that was made for some targets holds what it has learned of them (the classes, or the mean and
+scale of numbers). :data:`HEADS` finds its class by the name that a :class:`skrnn.spec.Spec` keeps.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from abc import abstractmethod
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.utils import assert_all_finite
+from scipy.special import expit, log_softmax, softmax
+from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
+from sklearn.utils.validation import check_consistent_length, column_or_1d
 
-from skrnn.spec import Head
-from skrnn.text.columns import is_missing
+from skrnn.text import as_matrix, check_targets
+
+CLASSIFICATION = ("binary", "multiclass", "multilabel-indicator")  # what type_of_target calls labels
 
 
-@dataclass(frozen=True)
-class Targets:
-    """How the targets of one training are learned; made by :func:`labels` or :func:`numbers`.
+@dataclass(frozen=True, eq=False)
+class Head:
+    """What the last stage of a network learns.
+
+    A subclass names the activation and the loss as Keras calls them, so that it needs no Keras itself. It
+    computes the same loss in NumPy, for held-out texts.
 
     Parameters
     ----------
-    owner : str
-        Class name of the estimator, for the messages.
-    head : {"softmax", "sigmoid", "linear"}
-        What predicts them.
-    n_outputs : int
-        Columns of the head.
-    classes : ndarray of shape (n_classes,) or None
-        Labels, or the columns of an indicator matrix; None for numbers.
-    mean, scale : ndarray of shape (n_outputs,) or None
-        What numbers are standardised by.
+    n_outputs : int, default=0
+        Number of columns of the output layer.
     """
 
-    owner: str
-    head: Head
-    n_outputs: int
-    classes: np.ndarray | None = None
-    mean: np.ndarray | None = None
-    scale: np.ndarray | None = None
+    name: ClassVar[str]
+    activation: ClassVar[str] = "linear"
+    loss: ClassVar[str | None] = None
+    predicts_ids: ClassVar[bool] = False  # whether the targets are texts and the outputs token ids
+    exclusive: ClassVar[bool] = False  # whether each text has exactly one class
 
-    @property
-    def indicator(self) -> bool:
-        """Whether the targets are an indicator matrix."""
-        return self.head == "sigmoid" and self.n_outputs > 1
+    n_outputs: int = 0
 
-    def encode(self, y: Any, texts: list[str], name: str = "y") -> np.ndarray:
-        """Return what the head learns of targets.
+    def encode(self, y: Any, texts: list[str], *, owner: str, name: str = "y") -> np.ndarray | None:
+        """Return targets as the network learns them, or None where the texts are the targets.
 
         Parameters
         ----------
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Targets.
+            Targets as the user gives them.
         texts : list of str of length n_samples
             Their texts.
+        owner : str
+            Class name of the estimator, for the messages.
         name : str, default="y"
-            The argument, for the messages.
+            Name of the argument, for the messages.
 
         Returns
         -------
-        targets : ndarray
-            Class numbers int64 (n_samples,) for "softmax", else float32 (n_samples, n_outputs): 0 and 1, or
-            standardised numbers.
+        targets : ndarray or None
+            Class indices int64 (n_samples,), or float32 (n_samples, n_outputs).
 
         Raises
         ------
         ValueError
-            If they do not fit the texts or hold labels that are not among `classes`.
+            If there is not one target for each text, or a target cannot be learned.
         """
-        check_given(y, self.owner, name)
-        check_consistent_length(texts, y)
-        if self.classes is None or self.indicator:
-            values = _matrix(y, self.owner, name)
-            if values.shape[1] != self.n_outputs:
-                raise ValueError(
-                    f"{name} of {self.owner}.fit must have {self.n_outputs} column(s), as y. Got "
-                    f"{values.shape[1]}."
-                )
-            if self.mean is not None and self.scale is not None:
-                values = (values - self.mean) / self.scale
-            return values.astype(np.float32)
-        codes = self._codes(column_or_1d(y, warn=True), name)
-        return codes[:, None].astype(np.float32) if self.n_outputs == 1 else codes
+        return None
 
-    def _codes(self, y: np.ndarray, name: str) -> np.ndarray:
-        classes = np.asarray(self.classes)
-        unknown = np.flatnonzero(~np.isin(y, classes))
+
+class NoHead(Head):
+    """No head: the network is not trained, and its encodings are the result."""
+
+    name = "none"
+
+
+class Autoencoder(Head):
+    """The text itself, written by a decoder from the encoding."""
+
+    name, predicts_ids = "autoencoder", True
+
+
+class LanguageModel(Head):
+    """The next token, and for bidirectional networks also the previous token."""
+
+    name, predicts_ids = "language_model", True
+
+
+class Seq2Seq(Head):
+    """Another text, written by a decoder with attention to the states of the source."""
+
+    name, predicts_ids = "seq2seq", True
+
+
+class Supervised(Head):
+    """Labels or numbers, predicted from the encoding by one output layer."""
+
+    @staticmethod
+    @abstractmethod
+    def losses(outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """Return the loss of each row, (n_samples,), as Keras computes it from the activated outputs."""
+
+    @staticmethod
+    @abstractmethod
+    def score(outputs: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> float:
+        """Return how good outputs are, by the metric of the estimator's `score` method."""
+
+    @abstractmethod
+    def predict(self, outputs: np.ndarray) -> np.ndarray:
+        """Return the predictions for outputs before the activation, (n_samples, n_outputs)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Classification(Supervised):
+    """Labels.
+
+    Parameters
+    ----------
+    n_outputs : int
+        Number of columns of the output layer.
+    classes : ndarray of shape (n_classes,)
+        The labels, sorted; for an indicator matrix the column numbers.
+    """
+
+    classes: np.ndarray = field(default_factory=lambda: np.empty(0))
+
+    def encode(self, y: Any, texts: list[str], *, owner: str, name: str = "y") -> np.ndarray:
+        """Return the index of each label among the classes, int64 (n_samples,)."""
+        check_targets(y, owner, name)
+        check_consistent_length(texts, y)
+        labels = column_or_1d(y, warn=True)
+        unknown = np.flatnonzero(~np.isin(labels, self.classes))
         if len(unknown):
             raise ValueError(
-                f"{name} of {self.owner} has {len(unknown)} label(s) that are not among the classes of the "
-                f"training; the first is {y[unknown[:1]].tolist()[0]!r} at position {unknown[0]}."
+                f"{name} of {owner} has {len(unknown)} label(s) that are not among the classes of the "
+                f"training data; the first is {labels[unknown[:1]].tolist()[0]!r} at position {unknown[0]}."
             )
-        return np.searchsorted(classes, y).astype(np.int64)
+        return np.searchsorted(self.classes, labels).astype(np.int64)
+
+    @abstractmethod
+    def probabilities(self, outputs: np.ndarray) -> np.ndarray:
+        """Return the probability of each class, (n_samples, n_classes)."""
+
+    @abstractmethod
+    def log_probabilities(self, outputs: np.ndarray) -> np.ndarray:
+        """Return the logarithm of the probability of each class, (n_samples, n_classes)."""
 
 
-def labels(y: Any, texts: list[str], *, owner: str) -> Targets:
-    """Return how labels, or an indicator matrix of labels, are learned.
+class Multiclass(Classification):
+    """Three or more classes, of which each text has one: a softmax."""
+
+    name, activation, loss = "multiclass", "softmax", "sparse_categorical_crossentropy"
+    exclusive = True
+
+    @staticmethod
+    def losses(outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """Return the cross-entropy of each row in nats, (n_samples,)."""
+        return -np.take_along_axis(log_softmax(outputs, axis=1), targets[:, None], axis=1)[:, 0]
+
+    @staticmethod
+    def score(outputs: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> float:
+        """Return the accuracy."""
+        return float(accuracy_score(targets, outputs.argmax(axis=1), sample_weight=weights))
+
+    def predict(self, outputs: np.ndarray) -> np.ndarray:
+        """Return the most probable label of each row of outputs."""
+        return self.classes[outputs.argmax(axis=1)]
+
+    def probabilities(self, outputs: np.ndarray) -> np.ndarray:
+        """Return the probability of each class; each row sums to one."""
+        return softmax(outputs, axis=1)
+
+    def log_probabilities(self, outputs: np.ndarray) -> np.ndarray:
+        """Return the logarithm of the probability of each class."""
+        return log_softmax(outputs, axis=1)
+
+
+class Multilabel(Classification):
+    """Labels that do not exclude each other, as an indicator matrix: one sigmoid for each column."""
+
+    name, activation, loss = "multilabel", "sigmoid", "binary_crossentropy"
+
+    def encode(self, y: Any, texts: list[str], *, owner: str, name: str = "y") -> np.ndarray:
+        """Return the indicator matrix, float32 (n_samples, n_outputs)."""
+        check_targets(y, owner, name)
+        check_consistent_length(texts, y)
+        return as_matrix(y, owner, name, self.n_outputs).astype(np.float32)
+
+    @staticmethod
+    def losses(outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """Return the mean over the columns of log(1 + exp(x)) - x y, (n_samples,)."""
+        return (np.logaddexp(0, outputs) - outputs * targets).mean(axis=1)
+
+    @staticmethod
+    def score(outputs: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> float:
+        """Return the share of rows in which every column is right."""
+        right = ((outputs > 0) == (targets > 0.5)).all(axis=1)
+        return float(np.average(right, weights=weights))
+
+    def predict(self, outputs: np.ndarray) -> np.ndarray:
+        """Return an indicator matrix of int."""
+        return (outputs > 0).astype(int)
+
+    def probabilities(self, outputs: np.ndarray) -> np.ndarray:
+        """Return the probability of each label; the rows do not sum to one."""
+        return expit(outputs)
+
+    def log_probabilities(self, outputs: np.ndarray) -> np.ndarray:
+        """Return the logarithm of the probability of each label."""
+        return -np.logaddexp(0, -outputs)
+
+
+class Binary(Multilabel):
+    """Two classes: one sigmoid, which gives the probability of the second class."""
+
+    name, exclusive = "binary", True
+
+    def encode(self, y: Any, texts: list[str], *, owner: str, name: str = "y") -> np.ndarray:
+        """Return 0 and 1, float32 (n_samples, 1)."""
+        return Classification.encode(self, y, texts, owner=owner, name=name)[:, None].astype(np.float32)
+
+    def predict(self, outputs: np.ndarray) -> np.ndarray:
+        """Return the more probable label of each row of outputs."""
+        return self.classes[(outputs[:, 0] > 0).astype(int)]
+
+    def probabilities(self, outputs: np.ndarray) -> np.ndarray:
+        """Return the probabilities of both classes."""
+        return expit(np.hstack([-outputs, outputs]))
+
+    def log_probabilities(self, outputs: np.ndarray) -> np.ndarray:
+        """Return the logarithms of the probabilities of both classes."""
+        return -np.logaddexp(0, np.hstack([outputs, -outputs]))
+
+
+@dataclass(frozen=True, eq=False)
+class Regression(Supervised):
+    """Numbers, standardised for training, under the squared error.
+
+    Parameters
+    ----------
+    n_outputs : int
+        Number of columns.
+    mean, scale : ndarray of float64 of shape (n_outputs,)
+        Mean and standard deviation of the training targets; 1 for a constant column.
+    one_column : bool, default=False
+        Whether predictions have shape (n_samples,), as the training targets had.
+    """
+
+    name = "regression"
+    loss = "mean_squared_error"
+
+    mean: np.ndarray = field(default_factory=lambda: np.zeros(1))
+    scale: np.ndarray = field(default_factory=lambda: np.ones(1))
+    one_column: bool = False
+
+    def encode(self, y: Any, texts: list[str], *, owner: str, name: str = "y") -> np.ndarray:
+        """Return standardised numbers, float32 (n_samples, n_outputs)."""
+        check_targets(y, owner, name)
+        check_consistent_length(texts, y)
+        return ((as_matrix(y, owner, name, self.n_outputs) - self.mean) / self.scale).astype(np.float32)
+
+    @staticmethod
+    def losses(outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """Return the mean squared error of each row, (n_samples,)."""
+        return ((outputs - targets) ** 2).mean(axis=1)
+
+    @staticmethod
+    def score(outputs: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> float:
+        """Return the coefficient of determination, averaged over the columns."""
+        return float(r2_score(targets, outputs, sample_weight=weights))
+
+    def predict(self, outputs: np.ndarray) -> np.ndarray:
+        """Return numbers in the unit of the training targets."""
+        numbers = outputs * self.scale + self.mean
+        return numbers[:, 0] if self.one_column else numbers
+
+
+HEADS: dict[str, type[Head]] = {
+    head.name: head
+    for head in (NoHead, Binary, Multiclass, Multilabel, Regression, Autoencoder, LanguageModel, Seq2Seq)
+}
+
+
+def classification_head(y: Any, texts: list[str], *, owner: str, classes: Any = None) -> Classification:
+    """Return the head that learns labels.
 
     Parameters
     ----------
     y : array-like of shape (n_samples,) or (n_samples, n_classes)
-        Labels, or zeros and ones.
+        Labels, or an indicator matrix.
     texts : list of str of length n_samples
         Their texts.
     owner : str
         Class name of the estimator, for the messages.
+    classes : array-like of shape (n_classes,), default=None
+        Every label that later chunks may have; None for the labels of `y`. Not used for an indicator matrix.
 
     Returns
     -------
-    targets : Targets
-        One sigmoid for two classes, a softmax for more, a sigmoid a column for an indicator matrix.
+    head : Binary, Multiclass or Multilabel
 
     Raises
     ------
     ValueError
-        If they are no labels, or of one class.
+        If `y` holds no labels, or if there are fewer than two classes.
     """
-    check_given(y, owner, "y")
+    check_targets(y, owner, "y")
     check_consistent_length(texts, y)
     check_classification_targets(y)
     if type_of_target(y) == "multilabel-indicator":
-        n = _matrix(y, owner, "y").shape[1]
-        return Targets(owner, "sigmoid", n, np.arange(n))
-    return _classes(column_or_1d(y, warn=True), owner, "y")
-
-
-def of_classes(classes: Any, y: Any, texts: list[str], *, owner: str) -> Targets:
-    """Return how labels are learned of which only some are there yet.
-
-    Parameters
-    ----------
-    classes : array-like of shape (n_classes,)
-        Every label; for an indicator matrix the numbers of its columns.
-    y, texts, owner
-        As of :func:`labels`.
-
-    Returns
-    -------
-    targets : Targets
-
-    Raises
-    ------
-    ValueError
-        If they are no labels, or fewer than two.
-    """
-    check_given(y, owner, "y")
-    check_consistent_length(texts, y)
-    check_classification_targets(y)
-    if type_of_target(y) == "multilabel-indicator":
-        return labels(y, texts, owner=owner)
-    return _classes(np.asarray(classes), owner, "classes")
-
-
-def _classes(values: np.ndarray, owner: str, name: str) -> Targets:
-    classes = np.unique(values)
-    if len(classes) < 2:
+        n_outputs = as_matrix(y, owner, "y").shape[1]
+        return Multilabel(n_outputs, np.arange(n_outputs))
+    found = np.unique(column_or_1d(y, warn=True) if classes is None else np.asarray(classes))
+    if len(found) < 2:
         raise ValueError(
-            f"{owner} needs two classes or more to tell apart. Got one class in {name}: {classes.tolist()}."
+            f"{owner} needs two classes or more. Got one class in {'y' if classes is None else 'classes'}: "
+            f"{found.tolist()}."
         )
-    return (
-        Targets(owner, "sigmoid", 1, classes)
-        if len(classes) == 2
-        else Targets(owner, "softmax", len(classes), classes)
-    )
+    return Binary(1, found) if len(found) == 2 else Multiclass(len(found), found)
 
 
-def numbers(y: Any, texts: list[str], *, owner: str) -> Targets:
-    """Return how numbers are learned: standardised, by a linear head under the squared error.
+def regression_head(y: Any, texts: list[str], *, owner: str) -> Regression:
+    """Return the head that learns numbers.
 
     Parameters
     ----------
@@ -178,45 +334,37 @@ def numbers(y: Any, texts: list[str], *, owner: str) -> Targets:
 
     Returns
     -------
-    targets : Targets
+    head : Regression
 
     Raises
     ------
     ValueError
-        If they are not finite numbers, one row a text.
+        If `y` does not hold one row of finite numbers for each text.
     """
-    check_given(y, owner, "y")
+    check_targets(y, owner, "y")
     check_consistent_length(texts, y)
-    values = _matrix(y, owner, "y")
+    values = as_matrix(y, owner, "y")
     spread = values.std(axis=0)
-    return Targets(
-        owner, "linear", values.shape[1], None, values.mean(axis=0), np.where(spread > 0, spread, 1.0)
-    )
+    scale = np.where(spread > 0, spread, 1.0)
+    return Regression(values.shape[1], values.mean(axis=0), scale, one_column=np.ndim(y) == 1)
 
 
-def check_given(y: Any, owner: str, name: str) -> None:
-    """Raise a ValueError if there are no targets, or missing ones, or numbers that are not finite."""
-    if y is None:
-        raise ValueError(
-            f"{owner}.fit requires {name} to be passed, but the target {name} is None: give one a text."
-        )
-    if getattr(getattr(y, "dtype", None), "kind", "O") == "O":
-        values = np.asarray(y, dtype=object).ravel()
-        missing = [i for i, value in enumerate(values) if is_missing(value)]
-        if missing:
-            raise ValueError(
-                f"{name} of {owner}.fit has {len(missing)} missing value(s); the first is "
-                f"{values[missing[0]]!r} at position {missing[0]}. Drop those texts. (Input contains NaN.)"
-            )
-    assert_all_finite(y, input_name=name)
+def head_for(y: Any, texts: list[str], *, owner: str) -> Head:
+    """Return the head that learns targets of any kind: labels or numbers.
 
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        Targets.
+    texts : list of str of length n_samples
+        Their texts.
+    owner : str
+        Class name of the estimator, for the messages.
 
-def _matrix(y: Any, owner: str, name: str) -> np.ndarray:
-    try:
-        values = check_array(y, accept_sparse="csr", dtype=np.float64, ensure_2d=False, input_name=name)
-    except ValueError as error:
-        if "could not convert" not in str(error):
-            raise
-        raise ValueError(f"{name} of {owner}.fit must hold numbers: {error}.") from error
-    values = values.toarray() if hasattr(values, "toarray") else values
-    return values.reshape(len(values), -1)
+    Returns
+    -------
+    head : Binary, Multiclass, Multilabel or Regression
+    """
+    check_targets(y, owner, "y")
+    kind = type_of_target(y, input_name="y", raise_unknown=True)
+    return (classification_head if kind in CLASSIFICATION else regression_head)(y, texts, owner=owner)

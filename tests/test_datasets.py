@@ -1,4 +1,4 @@
-"""Sentences from docstrings: what is kept, what is masked, the containers."""
+"""load_docstrings: selection and masking of sentences, return types and errors."""
 
 import os
 import subprocess
@@ -42,7 +42,7 @@ class Gizmo:
 
 @pytest.fixture
 def packages(tmp_path, monkeypatch):
-    """Put two small packages on the path; importing the first one would end the process."""
+    """Add two small packages to the path. Importing the first would end the process."""
     for name, source in {
         "gizmo": SOURCE,
         "other": '"""Return the same sentence in both packages. Of gizmo and other words."""',
@@ -60,7 +60,7 @@ def numpy_and_pandas():
     return load_docstrings(packages=["numpy", "pandas"])
 
 
-def test_prose_is_kept_and_the_rest_left_out(packages):
+def test_only_prose_is_selected(packages):
     data, target = load_docstrings(packages=packages, return_X_y=True)
     assert list(zip(data, target, strict=True)) == [
         ("Axis along which the values are summed.", "gizmo"),
@@ -71,7 +71,7 @@ def test_prose_is_kept_and_the_rest_left_out(packages):
     ]
 
 
-def test_a_paragraph_spans_lines_and_ends_at_an_indent():
+def test_paragraph_spans_lines_and_ends_at_indentation():
     docstring = "The first sentence goes on\nto the next line.\n    Indented text is its own paragraph."
     assert list(_sentences(docstring)) == [
         "The first sentence goes on to the next line.",
@@ -79,14 +79,14 @@ def test_a_paragraph_spans_lines_and_ends_at_an_indent():
     ]
 
 
-def test_names_are_masked_and_rows_are_distinct(numpy_and_pandas):
+def test_package_names_are_masked_and_rows_are_unique(numpy_and_pandas):
     texts = [text.lower() for text in numpy_and_pandas.data]
     assert not any("numpy" in text or "pandas" in text for text in texts)
     assert not any({"np", "pd"} & set(text.replace(".", " ").split()) for text in texts)
     assert len(set(texts)) == len(texts)
 
 
-def test_rows_are_sorted_labelled_and_counted(numpy_and_pandas):
+def test_rows_are_sorted_and_counted(numpy_and_pandas):
     bunch = numpy_and_pandas
     counts = Counter(bunch.target)
     assert list(bunch.data) == sorted(bunch.data)
@@ -96,7 +96,7 @@ def test_rows_are_sorted_labelled_and_counted(numpy_and_pandas):
     assert bunch.frame is None and isinstance(bunch.target, np.ndarray)
 
 
-def test_the_order_follows_neither_hash_seed_nor_argument_order(packages, tmp_path):
+def test_order_is_independent_of_hash_seed_and_argument_order(packages, tmp_path):
     code = "from skrnn.datasets import load_docstrings; print(load_docstrings(packages={!r}).data)"
     outputs = set()
     for seed, names in (("1", packages), ("2", packages[::-1])):
@@ -108,7 +108,7 @@ def test_the_order_follows_neither_hash_seed_nor_argument_order(packages, tmp_pa
     assert len(outputs) == 1
 
 
-def test_as_frame(packages):
+def test_as_frame_returns_series_and_frame(packages):
     bunch = load_docstrings(packages=packages, as_frame=True)
     data, target = load_docstrings(packages=packages, as_frame=True, return_X_y=True)
     assert list(bunch.frame.columns) == ["text", "target"]
@@ -118,16 +118,16 @@ def test_as_frame(packages):
 
 
 @pytest.mark.parametrize("name", ["no_such_package", "not an identifier", "__main__", "_json"])
-def test_a_package_without_source_is_named(name):
-    with pytest.raises(ValueError, match=rf"no Python source of '{name}'.*Install it"):
+def test_error_names_a_package_without_source(name):
+    with pytest.raises(ValueError, match=rf"Got '{name}', which has none\. Install it"):
         load_docstrings(packages=[name])
 
 
-def test_one_string_is_refused():
+def test_single_string_raises():
     with pytest.raises(TypeError, match=r"Got 'numpy' instead; write \['numpy'\]"):
         load_docstrings(packages="numpy")
 
 
-def test_no_package_is_refused():
-    with pytest.raises(ValueError, match="at least one package"):
+def test_empty_packages_raises():
+    with pytest.raises(ValueError, match="at least one name"):
         load_docstrings(packages=[])

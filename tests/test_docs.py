@@ -1,4 +1,4 @@
-"""The pages of docs/: their pieces of code run; every line of any_text.md gives what its row says."""
+"""The code in docs/ runs, each line of any_text.md has the result its row names, and paths exist."""
 
 import gzip
 import importlib
@@ -25,7 +25,7 @@ CONTAINERS = [
 
 @pytest.fixture(scope="module")
 def names(tmp_path_factory):
-    """Return the names that the lines use, with files of vectors in the working directory."""
+    """Return the names that the lines use; "folder" holds files of word vectors."""
     folder = tmp_path_factory.mktemp("vectors")
     rows = "film 0.1 0.2\ngood 0.3 0.4\n"
     (folder / "glove.txt").write_text(rows)
@@ -56,12 +56,12 @@ def run(name, names, monkeypatch):
     return eval(LINES[name], names)
 
 
-def test_the_tables_are_read():
+def test_every_row_of_the_tables_is_read():
     assert len(LINES) == DOCUMENT.count("\n| ") - 3 and len(CONTAINERS) == 18
 
 
 @pytest.mark.parametrize("name", LINES)
-def test_a_line_runs(name, names, monkeypatch):
+def test_line_runs(name, names, monkeypatch):
     result = run(name, names, monkeypatch)
     if name in CONTAINERS:
         expected = names["encoder"]().fit(names["texts"]).transform(names["texts"])
@@ -80,7 +80,7 @@ def test_a_line_runs(name, names, monkeypatch):
             np.testing.assert_allclose(table[result.vocabulary_["film"]], [0.1, 0.2], atol=1e-6)
 
 
-def test_what_analyzers_see(names, monkeypatch):
+def test_tokens_of_analyzers(names, monkeypatch):
     see = {
         name: run(name, names, monkeypatch) for name in ("words", "characters", "given terms", "with case")
     }
@@ -91,8 +91,8 @@ def test_what_analyzers_see(names, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
-def test_the_snippets_of_a_page_run(page, tmp_path):
-    """In a process of its own, as a script: Dask's workers import the main module."""
+def test_code_of_page_runs(page, tmp_path):
+    """Run a page as a script in a new process, because Dask workers import the main module."""
     if page == "scaling":
         pytest.importorskip("dask.dataframe")
         pytest.importorskip("distributed")
@@ -100,7 +100,7 @@ def test_the_snippets_of_a_page_run(page, tmp_path):
         r"^```python\n(.*?)^```$", (ROOT / "docs" / f"{page}.md").read_text("utf-8"), re.M | re.S
     )
     assert blocks
-    if page == "scaling":  # the first is guarded against its workers, what follows it is not
+    if page == "scaling":  # Dask workers import the script, so the blocks after the first need the guard too
         first, *others = blocks
         guarded = "".join("    " + line for line in "\n".join(others).splitlines(keepends=True))
         blocks = [first, guarded]
@@ -112,13 +112,46 @@ def test_the_snippets_of_a_page_run(page, tmp_path):
     assert done.stdout.count("\n") >= len(blocks) - 1
 
 
-def test_relative_links_of_pages_exist():
+def test_relative_links_exist():
     for page in (ROOT / "docs").glob("*.md"):
         for target in re.findall(r"\]\((?!https?://)([^)#]+)", page.read_text("utf-8")):
             assert (page.parent / target).exists(), (page.name, target)
 
 
-def test_the_gallery_has_a_place_for_each_example():
+@pytest.mark.parametrize(
+    "document",
+    [
+        "README.md",
+        "CONTRIBUTING.md",
+        "benchmarks/README.md",
+        *(f"docs/{page.name}" for page in sorted(ROOT.glob("docs/*.md"))),
+    ],
+)
+def test_paths_named_in_text_exist(document):
+    text = (ROOT / document).read_text("utf-8")
+    pattern = r"(?<![\w/])(?:skrnn|tests|benchmarks|examples)/[\w./]*\w\.(?:py|md)"
+    missing = [path for path in re.findall(pattern, text) if not (ROOT / path).exists()]
+    assert not missing
+
+
+def test_commands_of_promises_select_tests():
+    page = (ROOT / "docs" / "promises.md").read_text("utf-8")
+    commands = re.findall(r'`pytest (?:-m slow )?(\S+) -k "?([\w ]+?)"?`', page)
+    assert len(commands) > 3
+    for path, expression in commands:
+        for word in expression.split(" or "):
+            assert re.search(rf"def test_\w*{word}", (ROOT / path).read_text("utf-8")), (path, word)
+
+
+def test_picture_names_files_of_the_package():
+    picture = (ROOT / "docs" / "_static" / "how_it_is_built.svg").read_text("utf-8")
+    labels = re.findall(r'class="file"[^>]*>([^<]+)<', picture)
+    assert labels
+    missing = [path for label in labels for path in label.split(", ") if not (ROOT / "skrnn" / path).exists()]
+    assert not missing
+
+
+def test_gallery_lists_every_example():
     order = (ROOT / "docs" / "conf.py").read_text("utf-8").split("_ORDER = [")[1].split("]")[0]
     listed = re.findall(r'"(\w+\.py)"', order)
     assert sorted(listed) == sorted(path.name for path in (ROOT / "examples").glob("*.py"))

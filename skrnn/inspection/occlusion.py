@@ -1,4 +1,4 @@
-"""What each token of a text does for an answer: hide it and look (Zeiler & Fergus 2014)."""
+"""Token importance by occlusion: hide each token and compare the predictions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sklearn.base import is_classifier
 
 from skrnn.text.words import word_pattern
 
-UNKNOWN = "\ufffc"  # the object replacement character: a word of no vocabulary
+PLACEHOLDER = "\ufffc"  # the object replacement character, which no vocabulary is expected to contain
 
 
 def occlude(
@@ -21,46 +21,72 @@ def occlude(
     hide: str = "remove",
     token_pattern: str | None = None,
 ) -> tuple[list[str], np.ndarray, float, str | None]:
-    """Return what each token of a text does for the answer: the fall of a value when it is hidden.
+    """Compute how much each token of a text contributes to a prediction.
 
-    The value is a regressor's number; of a classifier, how far the label's decision value (or probability,
-    where there is no `decision_function`) is ahead of the next label's, or of the boundary.
+    Each token is hidden once, and its importance is the decrease of the
+    predicted value [1]_. The estimator can come from any library, because
+    only its predictions are used. The cost is one prediction per token.
+
+    The value of a regressor is its output. The value of a classifier is the
+    lead of the target class: its decision value minus the highest decision
+    value of the other classes. A binary classifier has one decision value,
+    which is the lead of the second class. With an indicator matrix, the value
+    is the decision value of the target column. Classifiers without
+    `decision_function` use probabilities instead.
 
     Parameters
     ----------
-    estimator : fitted classifier or regressor of texts
-        Any that takes a list of str.
+    estimator : fitted classifier or regressor
+        Estimator that takes a list of str.
     text : str
         One text.
     target : label or int, default=None
-        The label or the column; None for the label that is predicted, and for the first column.
+        For a classifier, one of its classes; with an indicator matrix, a
+        column. None selects the predicted class. For a regressor with
+        several outputs, the index of a column; None selects the first.
     hide : {"remove", "unknown"}, default="remove"
-        Whether a token is cut out or another, unknown one put in its place.
+        "remove" deletes a token from the text. "unknown" replaces it by an
+        out-of-vocabulary word.
     token_pattern : str, default=None
-        Regular expression of a token; None for the estimator's own, or words and punctuation.
+        Regular expression that matches a token. None uses `token_pattern` of
+        the estimator or, without one, words and punctuation marks.
 
     Returns
     -------
     tokens : list of n_tokens str
-        As they stand in the text.
+        Tokens as the text spells them.
     importances : ndarray of float64 of shape (n_tokens,)
-        Falls of the value.
+        Decrease of the value when each token is hidden.
     value : float
-        That of the whole text.
+        Value of the whole text.
     target_name : str or None
-        The label or column; None for a regressor of one number.
+        Name of the class or output. None for a regressor with one output.
 
     Raises
     ------
-    TypeError, ValueError
-        If the text is no str or has no token, or `hide` or the target is none there is.
+    TypeError
+        If `text` is not a str.
+    ValueError
+        If `text` contains no token, `hide` is not a valid option or `target`
+        is not one of the classes.
+    IndexError
+        If `target` is not a column of the regressor's output.
+
+    See Also
+    --------
+    skrnn.displays.TokenImportanceDisplay : Plot the importances.
+
+    References
+    ----------
+    .. [1] Zeiler, M. D. and Fergus, R. (2014). Visualizing and Understanding
+           Convolutional Networks. ECCV.
 
     Examples
     --------
     >>> from sklearn.feature_extraction.text import CountVectorizer
     >>> from sklearn.linear_model import LogisticRegression
     >>> from sklearn.pipeline import make_pipeline
-    >>> from skrnn.inspection.occlusion import occlude
+    >>> from skrnn.inspection import occlude
     >>> model = make_pipeline(CountVectorizer(), LogisticRegression())
     >>> model = model.fit(["good film", "bad film"], ["pos", "neg"])
     >>> tokens, importances, value, label = occlude(model, "a good film")
@@ -73,15 +99,18 @@ def occlude(
     pattern = token_pattern or getattr(estimator, "token_pattern", None) or word_pattern()
     spans = [match.span() for match in re.finditer(pattern, text) if match.group()]
     if not spans:
-        raise ValueError(f"occlude needs a text with a token; none is in {text[:60]!r}.")
-    stand_in = "" if hide == "remove" else UNKNOWN
+        raise ValueError(f"text of occlude must contain a token. Got {text[:60]!r} instead.")
+    stand_in = "" if hide == "remove" else PLACEHOLDER
     hidden = [text[:start] + stand_in + text[stop:] for start, stop in spans]
     values, name = _values(estimator, [text, *hidden], target)
     return [text[start:stop] for start, stop in spans], values[0] - values[1:], float(values[0]), name
 
 
 def _values(estimator: Any, texts: list[str], target: Any) -> tuple[np.ndarray, str | None]:
-    """Return the value of each text, float64, and what it is called; the first text chooses the label."""
+    """Return the value of each text (float64) and the name of the target.
+
+    Without a target, the prediction for the first text is the target.
+    """
     if not is_classifier(estimator):
         numbers = np.asarray(estimator.predict(texts), np.float64)
         if numbers.ndim == 1:
@@ -95,16 +124,16 @@ def _values(estimator: Any, texts: list[str], target: Any) -> tuple[np.ndarray, 
     if target is None:
         target = classes[int(scores[0].argmax())] if is_indicator else predicted[0]
     if target not in classes:
-        raise ValueError(f"target must be one of the classes {classes}. Got {target!r} instead.")
-    place, name = classes.index(target), str(target)
+        raise ValueError(f"target of occlude must be one of the classes {classes}. Got {target!r} instead.")
+    column, name = classes.index(target), str(target)
     if scores.ndim == 1:
-        return (scores if place == 1 else -scores), name
+        return (scores if column == 1 else -scores), name
     if is_indicator:
-        return scores[:, place], name
-    return scores[:, place] - np.delete(scores, place, axis=1).max(axis=1), name
+        return scores[:, column], name
+    return scores[:, column] - np.delete(scores, column, axis=1).max(axis=1), name
 
 
 def check_text(text: Any, owner: str) -> None:
-    """Raise TypeError unless a text is one str."""
+    """Raise a TypeError unless `text` is a str."""
     if not isinstance(text, str):
-        raise TypeError(f"text of {owner} must be one str. Got {type(text).__name__} instead.")
+        raise TypeError(f"text of {owner} must be a str. Got {type(text).__name__} instead; pass one text.")

@@ -1,1 +1,104 @@
-"""Recurrent loops and matrix products compiled by Numba. They are optional: NumPy and Keras compute the same."""
+"""Recurrent loops and matrix products compiled by Numba, and the choice to use them.
+
+The package is optional: without it, or without Numba, NumPy serves and
+Keras trains with the same results to about seven digits. This module does
+not import Numba, which takes 0.6 s; :mod:`skrnn.kernels.loops` does.
+
+Set the environment variable ``SKRNN_COMPILED`` to choose what computes:
+
+"auto" (default)
+    Compiled loops train, and serve calls of at least 262,144 tokens, where
+    Numba works. Otherwise NumPy and Keras compute.
+"always"
+    Compiled loops serve calls of any size. If Numba does not work here, an
+    error says why.
+"never"
+    NumPy and Keras compute.
+
+Cells and activations without a compiled loop run in NumPy and Keras under
+all three settings.
+
+To add a cell, write a module with the name of the cell as in
+:mod:`skrnn.kernels.gru`: its formula, and the functions ``forward`` and
+``backward``. Then add the cell to ``SAVED_PER_UNIT``.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from importlib.util import find_spec
+
+# The cells with a compiled loop, and how many numbers per token and unit its
+# forward loop saves for the backward loop, in addition to the hidden state.
+SAVED_PER_UNIT = {"simple_rnn": 0, "gru": 4, "lstm": 5}
+MIN_TOKENS = 2**18  # of a serving call; below, importing Numba takes longer than it saves
+
+
+def use_compiled(cell: str, activation: str, n_tokens: int | None = None) -> bool:
+    """Decide whether a compiled loop or NumPy (when training, Keras) computes.
+
+    Ask once for each call, and treat all texts of the call alike: the two
+    differ in the last bits of a state.
+
+    Parameters
+    ----------
+    cell : str
+        Recurrent cell, for example "gru". The answer is False for a cell
+        without a compiled loop.
+    activation : str
+        Activation of the cell. The answer is False unless it is "tanh".
+    n_tokens : int, default=None
+        Number of tokens of the whole call, if it serves; None if it trains.
+
+    Returns
+    -------
+    compiled : bool
+        If True, the loops that the call needs are compiled and loaded.
+
+    Raises
+    ------
+    ValueError
+        If ``SKRNN_COMPILED`` is not "auto", "always" or "never".
+    RuntimeError
+        If ``SKRNN_COMPILED`` is "always" and the loops cannot be compiled.
+
+    Examples
+    --------
+    >>> from skrnn.kernels import use_compiled
+    >>> use_compiled("gru", "relu", n_tokens=10_000_000)
+    False
+    """
+    setting = os.environ.get("SKRNN_COMPILED", "auto")
+    if setting not in ("auto", "always", "never"):
+        raise ValueError(
+            f"The environment variable SKRNN_COMPILED must be 'auto', 'always' or 'never'; got {setting!r}."
+        )
+    if setting == "never" or cell not in SAVED_PER_UNIT or activation != "tanh":
+        return False
+    if setting == "auto" and n_tokens is not None and n_tokens < MIN_TOKENS:
+        return False
+    obstacle = _obstacle(cell, training=n_tokens is None)
+    if obstacle and setting == "always":
+        raise RuntimeError(
+            f"SKRNN_COMPILED is 'always', but the loop of cell {cell!r} cannot be compiled: {obstacle}. "
+            "Install a working Numba (pip install 'skrnn[numba]'), or set SKRNN_COMPILED to 'auto' "
+            "to compute without it."
+        )
+    return not obstacle
+
+
+@cache
+def _obstacle(cell: str, *, training: bool) -> str:
+    """Compile or load the loops of a cell; return why that failed, or ""."""
+    if find_spec("numba") is None:
+        return "Numba is not installed"
+    try:
+        from skrnn.kernels.loops import loop
+
+        loop(cell)
+        if training:
+            loop(f"backward_{cell}")
+    except Exception as error:  # broken installations fail in many ways, and NumPy can do the work
+        return f"{type(error).__name__}: {error}"
+    return ""

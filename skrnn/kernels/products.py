@@ -1,10 +1,14 @@
-"""Products of a few rows with a kernel that stays the same from step to step, for the compiled loops.
+"""Products of a few rows with a kernel that stays the same from step to step.
 
-BLAS copies the kernel at each call to where it can be read in order, and its fastest loops are for more rows
-than a step has. Here the kernel is laid out once, and a tile of the product, some rows by some vectors of
-columns, stays in the registers of the core from the first term to the last (Goto & van de Geijn 2008). Each
-row of a product depends on that row alone, and so do its bits.
+At each call, BLAS copies the kernel into an order that it can read in one
+pass, and its fastest loops need more rows than a step of a batch has. Here
+:func:`panels` copies the kernel once, and :func:`product` computes tiles of
+some rows by some columns. A tile stays in the registers of the core from
+the first term to the last (Goto & van de Geijn 2008).
+
+Each row of a product depends on that row of `x` alone, to the last bit.
 """
+# mypy: disallow-untyped-defs=False
 
 from __future__ import annotations
 
@@ -14,29 +18,28 @@ import numpy as np
 from llvmlite import ir
 from llvmlite.binding import get_host_cpu_features
 from numba import njit, types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
 
 def _vectors() -> int:
-    """Return how many vectors a row of a tile has: registers of AVX-512 hold four, others one, in parts."""
+    """Return the number of vectors in a row of a tile: four with the registers of AVX-512, else one."""
     try:
         return 4 if get_host_cpu_features().get("avx512f") else 1
-    except RuntimeError:  # not known of this machine
+    except RuntimeError:  # LLVM does not know the features of this machine
         return 1
 
 
-ROWS, LANES = 4, 16
-COLUMNS = LANES * _vectors()
+ROWS, LANES = 4, 16  # rows of a tile, numbers in a vector
+COLUMNS = LANES * _vectors()  # columns of a tile, and of a panel
 
 
 def panels(kernel: np.ndarray) -> np.ndarray:
-    """Cut a kernel into panels of columns, the last filled up with zeros.
+    """Cut a kernel into panels of columns and pad the last panel with zeros.
 
     Parameters
     ----------
     kernel : ndarray of float32 of shape (d, n)
-        What rows are to be multiplied by.
+        Right factor of the products.
 
     Returns
     -------
@@ -50,35 +53,44 @@ def panels(kernel: np.ndarray) -> np.ndarray:
     (1, 2)
     """
     depth, n = kernel.shape
-    wide = np.zeros((depth, -(-n // COLUMNS) * COLUMNS), np.float32)
-    wide[:, :n] = kernel
-    return np.ascontiguousarray(wide.reshape(depth, -1, COLUMNS).swapaxes(0, 1))
+    padded = np.zeros((depth, -(-n // COLUMNS) * COLUMNS), np.float32)
+    padded[:, :n] = kernel
+    return np.ascontiguousarray(padded.reshape(depth, -1, COLUMNS).swapaxes(0, 1))
 
 
 @intrinsic
 def _tile(typing_context: Any, x: Any, i: Any, kernel: Any, p: Any, out: Any) -> tuple:
-    """Write ``x[i : i + ROWS] @ kernel[p]`` to its place in `out`."""
+    """Write ``x[i : i + ROWS] @ kernel[p]`` to its place in `out`.
+
+    Numba calls this function with the types of the arguments, and the
+    function that it returns with their values, to write LLVM code::
+
+        sums = zeros(ROWS, COLUMNS)
+        for k in range(depth):
+            sums += x[i : i + ROWS, k, None] * kernel[p, k]
+        out[i : i + ROWS, p * COLUMNS : (p + 1) * COLUMNS] = sums
+    """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         number, vector = ir.IntType(64), ir.VectorType(ir.FloatType(), LANES)
         zero, nothing = ir.Constant(vector, [0.0] * LANES), ir.Constant(vector, ir.Undefined)
-        same_lane = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+        first_lane = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
         x, kernel, out = (
             context.make_array(kind)(context, builder, argument)
             for kind, argument in zip(signature.args[::2], arguments[::2], strict=True)
         )
         i, p = arguments[1], arguments[3]
-        depth, width = (cgutils.unpack_tuple(builder, array.shape)[1] for array in (x, out))
+        depth, width = (builder.extract_value(array.shape, 1) for array in (x, out))
 
         def at(start: Any, *factors: Any) -> Any:
-            """Return the address so many numbers on, a product of factors."""
+            """Return the address that is the product of `factors` numbers after `start`."""
             n = ir.Constant(number, 1)
             for factor in factors:
                 n = builder.mul(n, ir.Constant(number, factor) if isinstance(factor, int) else factor)
             return builder.gep(start, [n])
 
         def vectors(start: Any) -> list[Any]:
-            """Return the addresses of the vectors of a tile's row."""
+            """Return the addresses of the vectors in a row of the tile."""
             return [builder.bitcast(at(start, j), vector.as_pointer()) for j in range(0, COLUMNS, LANES)]
 
         rows = [at(at(x.data, i, depth), k, depth) for k in range(ROWS)]
@@ -87,13 +99,13 @@ def _tile(typing_context: Any, x: Any, i: Any, kernel: Any, p: Any, out: Any) ->
         builder.branch(loop)
 
         builder.position_at_end(loop)
-        k = builder.phi(number)  # the term that is added
+        k = builder.phi(number)
         sums = [[builder.phi(vector) for _ in range(0, COLUMNS, LANES)] for _ in rows]
         columns = [builder.load(place, align=4) for place in vectors(at(panel, k, COLUMNS))]
         results = []
         for row, before in zip(rows, sums, strict=True):
             value = builder.insert_element(nothing, builder.load(at(row, k)), ir.IntType(32)(0))
-            value = builder.shuffle_vector(value, nothing, same_lane)
+            value = builder.shuffle_vector(value, nothing, first_lane)  # the value in each lane
             fused = {"flags": ("contract",)}  # multiply and add, rounded once
             results.append(
                 [
@@ -120,18 +132,28 @@ def _tile(typing_context: Any, x: Any, i: Any, kernel: Any, p: Any, out: Any) ->
     return types.void(x, i, kernel, p, out), generate
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def room(rows, width):  # type: ignore[no-untyped-def]
-    """Return zeros of that many rows and some more, so that tiles fill them."""
+@njit(nogil=True, error_model="numpy")
+def room(rows, width):
+    """Return zeros, with as many rows as whole tiles need."""
     return np.zeros(((rows + ROWS - 1) // ROWS * ROWS, width), np.float32)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def product(x, n, kernel, out):  # type: ignore[no-untyped-def]
-    """Write ``x[:n] @ kernel`` to the first n rows of `out`; both have :func:`room` for whole tiles.
+@njit(nogil=True, error_model="numpy")
+def product(x, n, kernel, out):
+    """Write ``x[:n] @ kernel`` to the first n rows of `out`.
 
-    `kernel` is cut into :func:`panels`; `out` has their columns.
+    Parameters
+    ----------
+    x : array of float32 of shape (n or more, d)
+        Left factor, made by :func:`room`.
+    n : int
+        Number of rows.
+    kernel : array of float32 of shape (n_panels, d, COLUMNS)
+        Right factor, cut into :func:`panels`. Without panels, nothing happens.
+    out : array of float32 of shape (n or more, n_panels * COLUMNS)
+        Receives the product, made by :func:`room`. Rows that complete the last
+        tile are overwritten, too.
     """
     for p in range(len(kernel)):
         for i in range(0, n, ROWS):
-            _tile(x, i, kernel, p, out)  # type: ignore[call-arg]  # numba gives the context
+            _tile(x, i, kernel, p, out)  # type: ignore[call-arg]  # Numba passes typing_context

@@ -1,10 +1,12 @@
-"""Decoding: greedy choice, beam search and sampling over one step function.
+"""Decoding: greedy search, beam search and sampling over one step function.
 
-A search knows no network. It calls ``step(ids, states)`` with the id that each row chose last, int (n_rows,),
-and a list of arrays whose first axis is the rows; it gets back log-probabilities, float (n_rows, n_ids), a
-new array that it may overwrite, and the new states. Rows that have ended are left out of further steps, and
-the beams of a text lie side by side, each text having as many: states are taken by row, nothing else is done
-to them. To know which text a row belongs to, a step carries ``np.arange(n_texts)`` among its states.
+A search knows no network. It calls ``step(ids, states)`` with the last id of each row, int (n_rows,), and a
+list of arrays whose first axis is the rows. The step returns log-probabilities, float (n_rows, n_ids), in a
+new array that the search may overwrite, and the new states.
+
+The search removes rows whose text has ended. The beams of a text lie side by side, and each text has the same
+number of beams. The search only selects rows of the states. A step that must know which text a row belongs to
+carries ``np.arange(n_texts)`` among its states.
 """
 
 from __future__ import annotations
@@ -19,80 +21,80 @@ from skrnn.ragged import BOUNDARY, PAD, Ragged
 
 States = list[np.ndarray]
 Step = Callable[[np.ndarray, States], tuple[np.ndarray, States]]
-_BLOCK = 64  # values whose maximum is looked at first when the largest of many are wanted
+_BLOCK = 64  # columns that :func:`largest` compares by their maximum first
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What a search may write.
+    """Constraints on the texts that a search writes.
 
     Parameters
     ----------
     max_length : int
-        The most ids of a text; one that has not ended by then is ended.
+        Maximum number of ids in a text. A longer text ends there.
     min_length : int, default=0
-        The fewest.
-    no_repeat : int, default=0
-        Length of the runs of ids that no text may have twice; 0 for no such rule.
+        Minimum number of ids in a text.
+    no_repeat_ngram_size : int, default=0
+        Size of the n-grams that may occur only once in a text; 0 allows repetition.
     start : int or ndarray of int of shape (n_texts,), default=2
-        The id before the first.
+        The id that precedes the text.
     end : int, default=2
-        The id that ends a text; it is not part of it.
+        The id that ends a text. It is not part of the text.
     never : tuple of int, default=(0,)
-        Ids that are not written.
+        Ids that are never written.
     """
 
     max_length: int
     min_length: int = 0
-    no_repeat: int = 0
+    no_repeat_ngram_size: int = 0
     start: int | np.ndarray = BOUNDARY
     end: int = BOUNDARY
     never: tuple[int, ...] = (PAD,)
 
     def apply(self, log_probs: np.ndarray, written: np.ndarray) -> None:
-        """Set what is forbidden to minus infinity, in place.
+        """Set the log-probabilities of forbidden ids to minus infinity, in place.
 
         Parameters
         ----------
         log_probs : ndarray of shape (n_rows, n_ids)
-            Of the next id.
+            Log-probabilities of the next id.
         written : ndarray of int of shape (n_rows, t)
-            The ids so far.
+            The ids that each row has written.
         """
         log_probs[:, self.never] = -np.inf
-        length, n = written.shape[1], self.no_repeat
+        length, n = written.shape[1], self.no_repeat_ngram_size
         if length < self.min_length:
             log_probs[:, self.end] = -np.inf
         if n and length >= n:
-            runs = np.lib.stride_tricks.sliding_window_view(written, n, axis=1)  # (n_rows, t - n + 1, n)
-            latest = written[:, None, length - n + 1 :]
-            row, at = np.nonzero((runs[:, :, : n - 1] == latest).all(axis=2))
-            log_probs[row, runs[row, at, n - 1]] = -np.inf
+            ngrams = np.lib.stride_tricks.sliding_window_view(written, n, axis=1)  # (n_rows, t - n + 1, n)
+            latest = written[:, None, length - n + 1 :]  # (n_rows, 1, n - 1)
+            row, at = np.nonzero((ngrams[:, :, : n - 1] == latest).all(axis=2))
+            log_probs[row, ngrams[row, at, n - 1]] = -np.inf
 
 
 class Found(NamedTuple):
-    """Texts that a search has written."""
+    """The texts that a search has written, `n_best` rows for each text, the best first."""
 
-    sequences: Ragged  # without the end; n_best rows a text, the best first
-    log_probabilities: np.ndarray  # (n_texts * n_best,) float64, of the ids and the end, in nats
+    sequences: Ragged  # ids without the end
+    log_probabilities: np.ndarray  # (n_texts * n_best,) float64, in nats, with the end
 
 
 def greedy(step: Step, states: States, rules: Rules) -> Found:
-    """Write the most probable id each time.
+    """Write the most probable id at each step.
 
     Parameters
     ----------
     step : callable
-        The step function, see the module's docstring.
-    states : list of ndarray, first axis n_texts
-        Its states at the start; one or more.
+        The step function, see the docstring of this module.
+    states : list of ndarray
+        The states before the first id, at least one array. Their first axis is the texts.
     rules : Rules
-        Lengths, start and end.
+        Constraints on the texts.
 
     Returns
     -------
     found : Found
-        One row a text.
+        One row for each text.
 
     Examples
     --------
@@ -105,7 +107,7 @@ def greedy(step: Step, states: States, rules: Rules) -> Found:
     >>> found.sequences.ids.tolist(), found.log_probabilities.round(1).tolist()
     ([3, 4, 5], [-0.4])
     """
-    return _walk(step, states, rules, lambda log_probs: log_probs.argmax(axis=1))
+    return _write(step, states, rules, lambda log_probs: log_probs.argmax(axis=1))
 
 
 def sample(
@@ -117,23 +119,23 @@ def sample(
     temperature: float = 1.0,
     top_k: int | None = None,
 ) -> Found:
-    """Draw each id with its probability.
+    """Draw each id from the distribution of the model.
 
     Parameters
     ----------
     step, states, rules
-        As of :func:`greedy`.
+        See :func:`greedy`.
     rng : numpy.random.Generator
-        Where the draws come from.
+        Source of the random numbers.
     temperature : float, default=1.0
-        Log-probabilities are divided by it: below 1 the probable becomes more so.
+        Divides the log-probabilities. Values below 1 favor probable ids.
     top_k : int, default=None
-        Draw among so many of the most probable ids; None for all.
+        Number of the most probable ids to draw from; None for all ids.
 
     Returns
     -------
     found : Found
-        One row a text; `log_probabilities` are those of the model, not of the draw.
+        One row for each text. `log_probabilities` ignores `temperature` and `top_k`.
     """
 
     def choose(log_probs: np.ndarray) -> np.ndarray:
@@ -144,13 +146,14 @@ def sample(
         return choose_among(log_probs)
 
     def choose_among(log_probs: np.ndarray) -> np.ndarray:
-        # The largest of log p + Gumbel noise is a draw from p.
+        # the maximum of log p + Gumbel noise is a draw from p
         return (log_probs / temperature + rng.gumbel(size=log_probs.shape)).argmax(axis=1)
 
-    return _walk(step, states, rules, choose)
+    return _write(step, states, rules, choose)
 
 
-def _walk(step: Step, states: States, rules: Rules, choose: Callable[[np.ndarray], np.ndarray]) -> Found:
+def _write(step: Step, states: States, rules: Rules, choose: Callable[[np.ndarray], np.ndarray]) -> Found:
+    """Write one id of each text at a time, `choose` (n_rows, n_ids) -> (n_rows,)."""
     n, end = len(states[0]), rules.end
     written = np.full((n, rules.max_length), end, np.int64)
     total = np.zeros(n)
@@ -182,113 +185,141 @@ def beam(
     length_penalty: float = 1.0,
     n_best: int = 1,
 ) -> Found:
-    """Follow the `width` most probable beginnings of each text.
+    """Follow the `width` most probable prefixes of each text.
 
-    A text is done when `n_best` of its beginnings have ended and none that goes on is better so far.
+    The search of a text stops when `n_best` prefixes have ended and no other prefix scores better.
 
     Parameters
     ----------
     step, states, rules
-        As of :func:`greedy`.
+        See :func:`greedy`.
     width : int
-        Beams a text; with 1, what :func:`greedy` finds is found.
+        Number of beams for each text. A width of 1 finds the same texts as :func:`greedy`.
     length_penalty : float, default=1.0
-        Texts are compared by log-probability over length to this power, the end being counted: 0 compares
-        probabilities, 1 the mean log-probability of an id.
+        Texts compete by their log-probability divided by their length to this power. The end counts as an
+        id. 0 compares probabilities, 1 compares mean log-probabilities of an id.
     n_best : int, default=1
-        Texts to return, `width` at the most.
+        Number of texts to return, at most `width`.
 
     Returns
     -------
     found : Found
-        `n_best` rows a text, the best first; a row that there is no text for is empty and has the
-        log-probability minus infinity.
+        `n_best` rows for each text, the best first. If the search finds fewer texts, the other rows are
+        empty and have a log-probability of minus infinity.
 
     Notes
     -----
     Sutskever et al. (2014); the length penalty is that of fairseq (Ott et al. 2019).
     """
-    n, longest, end = len(states[0]), rules.max_length, rules.end
-    pool = _Pool(n, width, longest, end, length_penalty)
-    texts = np.arange(n)  # those not done, each with as many beams
-    scores = np.zeros((n, 1))  # of each beam
+    n, end = len(states[0]), rules.end
+    ended = _Ended(n, width, rules.max_length, end, length_penalty)
+    texts = np.arange(n)  # the texts whose search goes on; each has the same number of beams
+    scores = np.zeros((n, 1))  # log-probability of each beam
     written = np.empty((n, 1, 0), np.int64)
     ids = np.broadcast_to(rules.start, n)
-    for t in range(longest + 1):
+    for t in range(rules.max_length + 1):
         if not len(texts):
             break
         log_probs, states = step(ids, states)
         n_beams, n_ids = scores.shape[1], log_probs.shape[1]
-        if t == longest:
-            pool.add(texts, scores + log_probs[:, end].reshape(scores.shape), written)
+        if t == rules.max_length:
+            ended.add(texts, scores + log_probs[:, end].reshape(scores.shape), written)
             break
         rules.apply(log_probs, written.reshape(len(log_probs), t))
         log_probs += scores.reshape(-1, 1).astype(log_probs.dtype)
-        values = log_probs.reshape(len(texts), n_beams * n_ids)
-        best = largest(values, min(2 * width, values.shape[1]))
-        chosen = np.take_along_axis(values, best, axis=1).astype(np.float64)
-        parent, following = np.divmod(best, n_ids)
-        ended = following == end
-        ending = np.where(ended, chosen, -np.inf)[:, :width]
-        pool.add(texts, ending, np.take_along_axis(written, parent[:, :width, None], axis=1))
-
-        on = np.argsort(ended, axis=1, kind="stable")[:, : min(width, n_beams * (n_ids - 1))]
+        chosen, parent, following = _best_continuations(log_probs, n_beams, width)
+        ends = following == end
+        ended.add(
+            texts,
+            np.where(ends, chosen, -np.inf)[:, :width],
+            np.take_along_axis(written, parent[:, :width, None], axis=1),
+        )
+        on = np.argsort(ends, axis=1, kind="stable")[:, : min(width, n_beams * (n_ids - 1))]
         scores, parent, following = (np.take_along_axis(a, on, axis=1) for a in (chosen, parent, following))
         written = np.take_along_axis(written, parent[:, :, None], axis=1)
         written = np.concatenate([written, following[:, :, None]], axis=2)
-        going = np.flatnonzero(~pool.done(texts, scores, n_best, t + 1))
-        index = (going[:, None] * n_beams + parent[going]).ravel()
-        states = [state[index] for state in states]
+        going = np.flatnonzero(~ended.is_done(texts, scores, n_best, t + 1))
+        rows = (going[:, None] * n_beams + parent[going]).ravel()
+        states = [state[rows] for state in states]
         texts, scores, written = texts[going], scores[going], written[going]
         ids = following[going].ravel()
-    return pool.best(n_best)
+    return ended.best(n_best)
 
 
-class _Pool:
-    """The ended beams of every text, the best first."""
+def _best_continuations(
+    scores: np.ndarray, n_beams: int, width: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the best ids to follow the beams of each text.
 
-    def __init__(self, n: int, width: int, longest: int, end: int, length_penalty: float) -> None:
+    At most `width` of twice as many continuations end the text, so `width` of them go on.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_texts * n_beams, n_ids)
+        Log-probability of each beam with each id.
+    n_beams : int
+        Number of beams of a text.
+    width : int
+        Number of beams to follow.
+
+    Returns
+    -------
+    chosen, parent, following : ndarray of shape (n_texts, at most 2 * width)
+        Log-probability, beam and id of each continuation, the best first.
+    """
+    n_ids = scores.shape[1]
+    values = scores.reshape(-1, n_beams * n_ids)
+    best = largest(values, min(2 * width, values.shape[1]))
+    parent, following = np.divmod(best, n_ids)
+    return np.take_along_axis(values, best, axis=1).astype(np.float64), parent, following
+
+
+class _Ended:
+    """The `width` best ended beams of each text, the best first."""
+
+    def __init__(self, n: int, width: int, max_length: int, end: int, length_penalty: float) -> None:
         self.end, self.length_penalty = end, length_penalty
-        self.goodness = np.full((n, width), -np.inf)  # log-probability over length to the power
-        self.scores = np.full((n, width), -np.inf)
-        self.written = np.full((n, width, longest), end, np.int64)
+        self.penalized = np.full((n, width), -np.inf)  # log-probability / length ** length_penalty
+        self.scores = np.full((n, width), -np.inf)  # log-probability
+        self.written = np.full((n, width, max_length), end, np.int64)
 
     def add(self, texts: np.ndarray, scores: np.ndarray, written: np.ndarray) -> None:
-        """Take in ended beams: scores (r, m), minus infinity where there is none, ids (r, m, t)."""
+        """Add ended beams: log-probabilities (r, m), minus infinity for none, and ids (r, m, t)."""
         if not np.isfinite(scores).any():
             return
         width, length = self.scores.shape[1], written.shape[2]
         rest = self.written.shape[2] - length
         padded = np.pad(written, ((0, 0), (0, 0), (0, rest)), constant_values=self.end)
-        goodness = np.hstack([self.goodness[texts], scores / (length + 1.0) ** self.length_penalty])
-        order = np.argsort(-goodness, axis=1, kind="stable")[:, :width]
-        self.goodness[texts] = np.take_along_axis(goodness, order, axis=1)
+        penalized = np.hstack([self.penalized[texts], scores / (length + 1.0) ** self.length_penalty])
+        order = np.argsort(-penalized, axis=1, kind="stable")[:, :width]
+        self.penalized[texts] = np.take_along_axis(penalized, order, axis=1)
         self.scores[texts] = np.take_along_axis(np.hstack([self.scores[texts], scores]), order, axis=1)
         both = np.concatenate([self.written[texts], padded], axis=1)
         self.written[texts] = np.take_along_axis(both, order[:, :, None], axis=1)
 
-    def done(self, texts: np.ndarray, scores: np.ndarray, n_best: int, length: int) -> np.ndarray:
-        """Return which texts need no further step; `scores` (r, m) are of beams of `length` that go on."""
-        worst = self.goodness[texts, n_best - 1]
-        if self.goodness.shape[1] == 1:
+    def is_done(self, texts: np.ndarray, scores: np.ndarray, n_best: int, length: int) -> np.ndarray:
+        """Return which texts are done; `scores` (r, m) are those of beams that have not ended."""
+        worst = self.penalized[texts, n_best - 1]
+        if self.penalized.shape[1] == 1:
             return np.isfinite(worst)
         return scores.max(axis=1) / (length + 1.0) ** self.length_penalty <= worst
 
     def best(self, n_best: int) -> Found:
+        """Return the best texts."""
         scores = self.scores[:, :n_best].ravel()
         written = self.written[:, :n_best].reshape(len(scores), self.written.shape[2])
         return Found(_until_end(written, self.end), scores)
 
 
 def largest(values: np.ndarray, k: int) -> np.ndarray:
-    """Return where the k largest values of each row are, the largest first.
+    """Return the columns of the k largest values of each row, the largest first.
 
     Parameters
     ----------
     values : ndarray of shape (n_rows, n_columns)
         Values.
     k : int
-        How many, n_columns at the most.
+        Number of columns to return, at most n_columns.
 
     Returns
     -------
@@ -296,8 +327,8 @@ def largest(values: np.ndarray, k: int) -> np.ndarray:
 
     Notes
     -----
-    In a wide row they lie in the k blocks with the largest maxima, so that one pass over all values is
-    enough and the sorting is done on few.
+    The k largest values of a wide row lie in the k blocks with the largest maxima. So one pass over all
+    values is enough, and only few values are sorted.
     """
     n_rows, n_columns = values.shape
     n_blocks = n_columns // _BLOCK

@@ -1,1 +1,6 @@
-"""Files: a fitted estimator is saved as one file and loaded without running code."""
+"""The file format: plain values and arrays in one safetensors file, read without running code."""
+
+from skrnn.storage.container import read, write
+from skrnn.storage.encoding import FileError, StoredClass
+
+__all__ = ["FileError", "StoredClass", "read", "write"]

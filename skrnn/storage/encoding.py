@@ -1,6 +1,8 @@
-"""What a file may hold, as values that JSON can say and arrays: nothing that has to run to be read.
+"""Encode Python values as JSON and arrays, so that reading them runs no code.
 
-None, bool, int, float, str and lists stand for themselves, everything else is an object of one key, its tag.
+None, bool, int, float, str and lists are JSON already. Every other value is
+a JSON object with one key, its tag, for example ``{"tuple": [1, 2]}``. Array
+data is stored apart from the JSON, which refers to each array by its name.
 """
 
 from __future__ import annotations
@@ -9,207 +11,291 @@ import math
 import os
 import re
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-LONG = 64  # entries of a list that is kept as an array
+MIN_ARRAY_LENGTH = 64  # lists with fewer entries stay in the JSON
+MIN_TEXT_LENGTH = 2**10  # strings with fewer characters stay in the JSON
 DTYPES = {
     "BOOL": "|b1", "U8": "|u1", "I8": "|i1", "U16": "<u2", "I16": "<i2", "U32": "<u4", "I32": "<i4",
     "U64": "<u8", "I64": "<i8", "F16": "<f2", "F32": "<f4", "F64": "<f8",
 }  # fmt: skip
-NAMES = {np.dtype(kind): name for name, kind in DTYPES.items()}
-_VIEWED = re.compile(r"<(U[1-9]\d{0,6}|[mM]8(\[\d*\w+\])?)")  # dtypes that are kept as whole numbers
+DTYPE_NAMES = {np.dtype(code): name for name, code in DTYPES.items()}
+# Safetensors has no strings, dates or durations: their arrays are stored as integers with the same bytes.
+_STORED_AS_INTEGERS = re.compile(r"<(U[1-9]\d{0,6}|[mM]8(\[\d*\w+\])?)")
+
+Location = tuple[str, ...]  # the attribute, keys and indices that lead to a value
 
 
 class FileError(ValueError):
-    """A file that is damaged, or is not what it is read as; the message says what is wrong."""
+    """Raised when a file is damaged or is not of the expected kind."""
 
 
-class Kind(NamedTuple):
-    """How the objects of a class are taken apart to plain values, and made of them again."""
+class StoredClass(NamedTuple):
+    """How objects of one class become plain values, and plain values objects.
+
+    Parameters
+    ----------
+    cls : type
+        The class. Subclasses need an entry of their own.
+    to_state : callable
+        Takes an object and returns its state: a dict of values that a file
+        can hold.
+    from_state : callable
+        Takes the state and returns a new object. It checks the state and
+        raises a ValueError or TypeError if the state is invalid.
+    shareable : bool, default=False
+        Whether several references to one object are still references to one
+        object after loading.
+    """
 
     cls: type
-    state: Callable[[Any], dict[str, Any]]
-    build: Callable[[dict[str, Any]], Any]  # raises a ValueError or TypeError where it cannot
-    shared: bool = False  # whether one object may stand in several places
+    to_state: Callable[[Any], dict[str, Any]]
+    from_state: Callable[[dict[str, Any]], Any]
+    shareable: bool = False
 
 
-class Writer:
-    """Turns values to what JSON can say, and collects the arrays and functions met on the way."""
+def _is_shareable(value: Any) -> bool:
+    """Return whether a value keeps its identity: a numeric array or a vocabulary.
 
-    def __init__(self, kinds: Mapping[str, Kind]) -> None:
-        self.kinds = {kind.cls: (name, kind) for name, kind in kinds.items()}
+    Both hold no other shareable value, so encoder and decoder number the
+    shared values in the same order.
+    """
+    if isinstance(value, np.ndarray):
+        return value.dtype.kind not in "OT"
+    return isinstance(value, dict) and bool(value) and set(map(type, value.values())) == {int}
+
+
+class ValueEncoder:
+    """Encode values as JSON; collect the arrays and functions they contain.
+
+    Parameters
+    ----------
+    classes : mapping of str to StoredClass
+        Classes whose objects the values may contain, by tag.
+
+    Attributes
+    ----------
+    arrays : dict of str to ndarray
+        The arrays to store beside the JSON. All are C-contiguous and of a
+        dtype in `DTYPES`.
+    functions : dict of str to callable
+        The functions. The JSON holds their names only.
+    """
+
+    def __init__(self, classes: Mapping[str, StoredClass]) -> None:
+        self.classes = {stored.cls: (tag, stored) for tag, stored in classes.items()}
         self.arrays: dict[str, np.ndarray] = {}
         self.functions: dict[str, Any] = {}
-        self.shared: dict[int, tuple[int, Any]] = {}  # id of what may stand twice -> its number, itself
+        self.shared: dict[int, tuple[int, Any]] = {}  # id(value) -> (number, value)
 
-    def encode(self, value: Any, where: tuple[str, ...]) -> Any:
-        """Return a value as JSON can say it; `where` it stands names its arrays and functions."""
+    def encode(self, value: Any, location: Location = ()) -> Any:
+        """Return a value as JSON; `location` names its arrays and functions.
+
+        Raises
+        ------
+        TypeError
+            If a file cannot hold the value. The message gives its location.
+        """
         if id(value) in self.shared:
             return {"same": self.shared[id(value)][0]}
-        kind = np.ndarray if isinstance(value, np.ndarray) else type(value)
-        if kind in self.kinds:
-            name, how = self.kinds[kind]
-            encoded: Any = {name: self._entries(how.state(value), where)}
-        elif kind in _ENCODERS:
-            encoded = _ENCODERS[kind](self, value, where)
+        cls = np.ndarray if isinstance(value, np.ndarray) else type(value)
+        tag, stored = self.classes.get(cls, ("", None))
+        if stored is not None:
+            encoded: Any = {tag: self._encode_items(stored.to_state(value), location)}
+        elif cls in _ENCODERS:
+            encoded = _ENCODERS[cls](self, value, location)
         elif isinstance(value, np.generic):
-            encoded = {"scalar": self.encode(np.asarray(value), where)}
+            encoded = {"scalar": self.encode(np.asarray(value), location)}
         elif isinstance(value, os.PathLike):
             encoded = {"path": os.fspath(value)}
         elif callable(value):
-            encoded = {"function": self._function(value, where)}
+            encoded = {"function": self._name_function(value, location)}
         else:
             raise TypeError(
-                f"{'.'.join(where)} cannot be saved: it is a {kind.__module__}.{kind.__qualname__}, and a "
-                "file holds numbers, strings, arrays, functions by name, and lists, tuples, sets and dicts "
-                "of those."
+                f"{'.'.join(location)} cannot be saved: it is a {cls.__module__}.{cls.__qualname__}. A file "
+                "can hold numbers, strings, arrays, named functions, and lists, tuples, sets and dicts of "
+                "these."
             )
-        if _may_stand_twice(value) or (kind in self.kinds and self.kinds[kind][1].shared):
+        if _is_shareable(value) or (stored is not None and stored.shareable):
             self.shared[id(value)] = (len(self.shared), value)
         return encoded
 
-    def _entries(self, value: dict, where: tuple[str, ...]) -> list:
+    def _encode_items(self, mapping: dict, location: Location) -> list:
         """Return the keys and the values of a dict."""
-        return [
-            self.encode(list(value), (*where, "keys")),
-            [self.encode(item, (*where, str(key))) for key, item in value.items()]
-            if len(value) < LONG
-            else self.encode(list(value.values()), where),
-        ]
+        keys = self.encode(list(mapping), (*location, "keys"))
+        if len(mapping) >= MIN_ARRAY_LENGTH:
+            return [keys, self.encode(list(mapping.values()), location)]
+        return [keys, [self.encode(value, (*location, str(key))) for key, value in mapping.items()]]
 
-    def _part(self, array: np.ndarray, where: tuple[str, ...]) -> int:
-        self.arrays[f"{len(self.arrays)}:{'.'.join(where)}"] = array
-        return len(self.arrays) - 1
+    def _add_array(self, array: np.ndarray, location: Location) -> str:
+        """Return the name under which an array is stored."""
+        name = f"{len(self.arrays)}:{'.'.join(location)}"
+        name = name.encode("utf-8", "replace").decode()  # safetensors accepts no lone surrogates
+        self.arrays[name] = array
+        return name
 
-    def _text(self, value: str, where: tuple[str, ...]) -> Any:
-        if len(value) < 2**10:
-            return value
-        return {"text": self._part(np.frombuffer(value.encode("utf-8", "surrogatepass"), np.uint8), where)}
+    def _encode_text(self, text: str, location: Location) -> Any:
+        if len(text) < MIN_TEXT_LENGTH:
+            return text
+        return {"text": self._add_array(_utf8(text), location)}
 
-    def _float(self, value: float, where: tuple[str, ...]) -> Any:
+    def _encode_float(self, value: float, location: Location) -> Any:
         return value if math.isfinite(value) else {"float": repr(value)}
 
-    def _list(self, value: list, where: tuple[str, ...]) -> Any:
-        types = set(map(type, value))
-        if len(value) >= LONG and types == {str}:
-            terms = [term.encode("utf-8", "surrogatepass") for term in value]
-            counts = np.fromiter(map(len, terms), np.uint32, len(terms))
-            joined = np.frombuffer(b"".join(terms), np.uint8)
-            return {"strings": [self._part(joined, where), self._part(counts, (*where, "lengths"))]}
-        if len(value) >= LONG and types == {float}:
-            return {"numbers": self._part(np.array(value), where)}
-        if len(value) >= LONG and types == {int} and max(map(abs, value)) < 2**63:
-            return {"numbers": self._part(np.array(value, np.int64), where)}
-        return [self.encode(item, (*where, str(i))) for i, item in enumerate(value)]
+    def _encode_list(self, values: list, location: Location) -> Any:
+        types = set(map(type, values)) if len(values) >= MIN_ARRAY_LENGTH else set()
+        if types == {str}:
+            lengths = np.fromiter(map(len, values), np.uint32, len(values))
+            return {
+                "strings": [
+                    self._add_array(_utf8("".join(values)), location),
+                    self._add_array(lengths, (*location, "lengths")),
+                ]
+            }
+        if types == {float}:
+            return {"numbers": self._add_array(np.array(values), location)}
+        if types == {int} and max(map(abs, values)) < 2**63:
+            return {"numbers": self._add_array(np.array(values, np.int64), location)}
+        return [self.encode(value, (*location, str(i))) for i, value in enumerate(values)]
 
-    def _array(self, array: np.ndarray, where: tuple[str, ...]) -> Any:
-        kind = array.dtype.kind
+    def _encode_array(self, array: np.ndarray, location: Location) -> Any:
+        kind, shape = array.dtype.kind, list(array.shape)
         if kind in "OT":
-            return {"objects": [kind, list(array.shape), self.encode(array.ravel().tolist(), where)]}
-        plain = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<"), copy=False)).reshape(
-            array.shape
-        )
-        if plain.dtype in NAMES:
-            return {"array": self._part(plain, where)}
-        if not _VIEWED.fullmatch(plain.dtype.str):
-            raise TypeError(f"{'.'.join(where)} cannot be saved: it is an array of {array.dtype}.")
-        whole = plain.reshape(-1).view(np.uint32 if kind == "U" else np.int64)
-        return {"viewed": [plain.dtype.str, list(array.shape), self._part(whole, where)]}
+            return {"objects": [kind, shape, self.encode(array.ravel().tolist(), location)]}
+        little_endian = array.astype(array.dtype.newbyteorder("<"), copy=False)
+        plain = np.ascontiguousarray(little_endian).reshape(shape)  # a scalar array stays 0-dimensional
+        if plain.dtype in DTYPE_NAMES:
+            return {"array": self._add_array(plain, location)}
+        if not _STORED_AS_INTEGERS.fullmatch(plain.dtype.str):
+            raise TypeError(f"{'.'.join(location)} cannot be saved: it is an array of {array.dtype}.")
+        integers = plain.reshape(-1).view(np.uint32 if kind == "U" else np.int64)
+        return {"integers": [plain.dtype.str, shape, self._add_array(integers, location)]}
 
-    def _function(self, function: Any, where: tuple[str, ...]) -> str:
-        """Return the name a function is to be given again by: the parameter's."""
+    def _name_function(self, function: Any, location: Location) -> str:
+        """Return the parameter's name, under which `load` asks for a function."""
         for name, other in self.functions.items():
             if other is function:
                 return name
-        name = "__".join(part for part in where if part.isidentifier() and not part.startswith("_"))
+        name = "__".join(part for part in location if part.isidentifier() and not part.startswith("_"))
         while name in self.functions:
             name += "_"
         self.functions[name] = function
         return name
 
 
-_ENCODERS: dict[type, Callable[[Writer, Any, tuple[str, ...]], Any]] = {
-    **dict.fromkeys((type(None), bool, int), lambda writer, value, where: value),
-    float: Writer._float,
-    str: Writer._text,
-    list: Writer._list,
-    tuple: lambda writer, value, where: {"tuple": writer._list(list(value), where)},
-    set: lambda writer, value, where: {"set": writer._list(sorted(value, key=repr), where)},
-    dict: lambda writer, value, where: {"dict": writer._entries(value, where)},
-    np.ndarray: Writer._array,
-    np.random.RandomState: lambda writer, value, where: {
-        "random_state": writer.encode(value.get_state(legacy=False), where)
+def _utf8(text: str) -> np.ndarray:
+    return np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8)
+
+
+_ENCODERS: dict[type, Callable[[ValueEncoder, Any, Location], Any]] = {
+    **dict.fromkeys((type(None), bool, int), lambda encoder, value, location: value),
+    float: ValueEncoder._encode_float,
+    str: ValueEncoder._encode_text,
+    list: ValueEncoder._encode_list,
+    tuple: lambda encoder, value, location: {"tuple": encoder._encode_list(list(value), location)},
+    set: lambda encoder, value, location: {"set": encoder._encode_list(sorted(value, key=repr), location)},
+    dict: lambda encoder, value, location: {"dict": encoder._encode_items(value, location)},
+    np.ndarray: ValueEncoder._encode_array,
+    np.random.RandomState: lambda encoder, value, location: {
+        "random_state": encoder.encode(value.get_state(legacy=False), location)
     },
 }
 
 
-def _may_stand_twice(value: Any) -> bool:
-    """Return whether a value may stand twice: an array or a vocabulary, but nothing that holds others."""
-    if isinstance(value, np.ndarray):
-        return value.dtype.kind not in "OT"
-    return isinstance(value, dict) and bool(value) and set(map(type, value.values())) == {int}
+class ValueDecoder:
+    """Decode the JSON of a :class:`ValueEncoder` into the values it came from.
 
-
-class Reader:
-    """Makes the values again."""
+    Parameters
+    ----------
+    arrays : mapping of str to ndarray
+        The arrays that the JSON refers to.
+    classes : mapping of str to StoredClass
+        Classes whose objects the values may contain, by tag.
+    functions : mapping of str to callable
+        The functions that the JSON names.
+    """
 
     def __init__(
-        self, arrays: list[np.ndarray], kinds: Mapping[str, Kind], functions: Mapping[str, Any]
+        self,
+        arrays: Mapping[str, np.ndarray],
+        classes: Mapping[str, StoredClass],
+        functions: Mapping[str, Any],
     ) -> None:
-        self.arrays, self.kinds, self.functions = arrays, kinds, functions
+        self.arrays, self.classes, self.functions = dict(arrays), classes, functions
         self.shared: list[Any] = []
 
-    def decode(self, value: Any) -> Any:
-        """Return the value that JSON says."""
-        if isinstance(value, list):
-            return [self.decode(item) for item in value]
-        if not isinstance(value, dict):
-            return value
-        ((tag, content),) = value.items()
-        if tag == "same":
-            return self.shared[self._index(content)]
-        if tag in self.kinds:
-            made = self.kinds[tag].build(self._entries(content))
-        else:
-            made = _DECODERS[tag](self, content)
-        if _may_stand_twice(made) or (tag in self.kinds and self.kinds[tag].shared):
-            self.shared.append(made)
-        return made
+    def decode(self, encoded: Any) -> Any:
+        """Return the value that JSON stands for.
 
-    def _index(self, value: Any) -> int:
-        if type(value) is not int or value < 0:
-            raise FileError(f"{value!r} stands for an array")
+        Raises
+        ------
+        FileError, ValueError, TypeError, LookupError, AttributeError
+            If no encoder writes such JSON.
+        """
+        if isinstance(encoded, list):
+            return [self.decode(item) for item in encoded]
+        if not isinstance(encoded, dict):
+            return encoded
+        ((tag, content),) = encoded.items()
+        if tag == "same":
+            return self._shared_value(content)
+        stored = self.classes.get(tag)
+        if stored is not None:
+            value = stored.from_state(self._decode_items(content))
+        elif tag in _DECODERS:
+            value = _DECODERS[tag](self, content)
+        else:
+            raise FileError(f"unknown tag {tag!r:.40}")
+        if _is_shareable(value) or (stored is not None and stored.shareable):
+            self.shared.append(value)
         return value
 
-    def part(self, index: Any, kinds: str) -> np.ndarray:
-        """Return an array, of one of some kinds of dtype."""
-        array = self.arrays[self._index(index)]
-        if array.dtype.kind not in kinds:
-            raise FileError(f"an array of {array.dtype} stands where one of kind {kinds} should")
+    def _shared_value(self, number: Any) -> Any:
+        if type(number) is not int or number < 0:
+            raise FileError(f"{number!r:.40} is not the number of a shared value")
+        return self.shared[number]
+
+    def _take_array(self, name: Any, *dtypes: str) -> np.ndarray:
+        """Return an array of one of some dtypes; a second request for it fails.
+
+        Without that rule a small file that refers to one array many times
+        could fill the memory with copies.
+        """
+        if name not in self.arrays:
+            raise FileError(f"array {name!r:.60} is missing or is used twice")
+        array = self.arrays.pop(name)
+        if DTYPE_NAMES[array.dtype] not in dtypes:
+            raise FileError(f"array {name!r} has dtype {array.dtype} where {' or '.join(dtypes)} is expected")
         return array
 
-    def _entries(self, content: list) -> dict:
+    def _decode_items(self, content: list) -> dict:
         keys, values = map(self.decode, content)
-        if not isinstance(keys, list) or not isinstance(values, list) or len(set(keys)) != len(values):
-            raise FileError(f"a mapping has {len(keys)} keys, some twice, or other than {len(values)} values")
-        return dict(zip(keys, values, strict=True))
+        if not isinstance(keys, list) or not isinstance(values, list) or len(keys) != len(values):
+            raise FileError("a mapping needs one value for each key")
+        mapping = dict(zip(keys, values, strict=True))
+        if len(mapping) != len(keys):
+            raise FileError("a mapping repeats a key")
+        return mapping
 
-    def _text(self, index: Any) -> str:
-        return self.part(index, "u").tobytes().decode("utf-8", "surrogatepass")
+    def _decode_text(self, name: Any) -> str:
+        return str(self._take_array(name, "U8").data, "utf-8", "surrogatepass")
 
-    def _strings(self, content: list) -> list[str]:
-        joined, counts = (self.part(index, "u") for index in content)
-        stops = np.cumsum(counts, dtype=np.uint64).tolist()
-        if (stops[-1] if stops else 0) != joined.size:
+    def _decode_strings(self, content: list) -> list[str]:
+        joined, lengths = content
+        text = self._decode_text(joined)
+        stops = np.cumsum(self._take_array(lengths, "U32"), dtype=np.uint64).tolist()
+        if (stops[-1] if stops else 0) != len(text):
             raise FileError("strings and their lengths disagree")
-        data = joined.tobytes()
-        starts = [0, *stops[:-1]]
-        return [data[i:j].decode("utf-8", "surrogatepass") for i, j in zip(starts, stops, strict=True)]
+        return [text[start:stop] for start, stop in pairwise([0, *stops])]
 
-    def _objects(self, content: list) -> np.ndarray:
+    def _decode_numbers(self, name: Any) -> list[float]:
+        return self._take_array(name, "F64", "I64").tolist()
+
+    def _decode_objects(self, content: list) -> np.ndarray:
         kind, shape, items = content
         items = self.decode(items)
         if math.prod(shape) != len(items) or kind not in ("O", "T"):
@@ -217,54 +303,50 @@ class Reader:
         if kind == "T":
             return np.array(items, dtype=np.dtypes.StringDType()).reshape(shape)
         array = np.empty(len(items), object)
-        for i, item in enumerate(items):  # at once, lists in it would be taken for rows
+        for i, item in enumerate(items):  # np.array would turn entries that are lists into rows
             array[i] = item
         return array.reshape(shape)
 
-    def _viewed(self, content: list) -> np.ndarray:
-        dtype, shape, index = content
-        if not _VIEWED.fullmatch(dtype):
-            raise FileError(f"{dtype!r} is no dtype of a file")
-        whole = self.part(index, "u" if dtype[1] == "U" else "i")
-        if dtype[1] == "U" and whole.size and whole.max() > 0x10FFFF:
-            raise FileError("an array of strings holds what is no character")
-        return whole.view(dtype).reshape(shape)
+    def _decode_integers(self, content: list) -> np.ndarray:
+        dtype, shape, name = content
+        if not _STORED_AS_INTEGERS.fullmatch(dtype):
+            raise FileError(f"{dtype!r:.40} is not a dtype that is stored as integers")
+        integers = self._take_array(name, "U32" if dtype[1] == "U" else "I64")
+        if dtype[1] == "U" and integers.size and integers.max() > 0x10FFFF:
+            raise FileError("an array of strings holds a number that is not a character")
+        return integers.view(dtype).reshape(shape)
 
-    def _random_state(self, content: Any) -> np.random.RandomState:
+    def _decode_random_state(self, content: Any) -> np.random.RandomState:
         state = np.random.RandomState(0)
         state.set_state(self.decode(content))
         return state
 
-
-def _of(kind: Callable[[list], Any]) -> Callable[[Reader, Any], Any]:
-    def decode(reader: Reader, content: Any) -> Any:
-        items = reader.decode(content)
+    def _decode_sequence(self, content: Any) -> list:
+        items = self.decode(content)
         if not isinstance(items, list):
-            raise FileError(f"a {kind} of no list")
-        return kind(items)
-
-    return decode
+            raise FileError("a tuple or set needs a list of entries")
+        return items
 
 
-def _nonfinite(reader: Reader, content: Any) -> float:
-    if content not in ("nan", "inf", "-inf"):
-        raise FileError(f"{content!r} is no number")
-    return float(content)
+def _nonfinite(text: Any) -> float:
+    if text not in ("nan", "inf", "-inf"):
+        raise FileError(f"{text!r:.40} is not nan, inf or -inf")
+    return float(text)
 
 
-_DECODERS: dict[str, Callable[[Reader, Any], Any]] = {
-    "tuple": _of(tuple),
-    "set": _of(set),
-    "dict": Reader._entries,
-    "float": _nonfinite,
-    "text": Reader._text,
-    "strings": Reader._strings,
-    "numbers": lambda reader, index: reader.part(index, "fi").tolist(),
-    "array": lambda reader, index: reader.part(index, "biuf"),
-    "objects": Reader._objects,
-    "viewed": Reader._viewed,
-    "scalar": lambda reader, content: reader.decode(content)[()],
-    "path": lambda reader, content: Path(content),
-    "random_state": Reader._random_state,
-    "function": lambda reader, name: reader.functions[name],
+_DECODERS: dict[str, Callable[[ValueDecoder, Any], Any]] = {
+    "tuple": lambda decoder, content: tuple(decoder._decode_sequence(content)),
+    "set": lambda decoder, content: set(decoder._decode_sequence(content)),
+    "dict": ValueDecoder._decode_items,
+    "float": lambda decoder, content: _nonfinite(content),
+    "text": ValueDecoder._decode_text,
+    "strings": ValueDecoder._decode_strings,
+    "numbers": ValueDecoder._decode_numbers,
+    "array": lambda decoder, name: decoder._take_array(name, *DTYPES),
+    "objects": ValueDecoder._decode_objects,
+    "integers": ValueDecoder._decode_integers,
+    "scalar": lambda decoder, content: decoder.decode(content)[()],
+    "path": lambda decoder, content: Path(content),
+    "random_state": ValueDecoder._decode_random_state,
+    "function": lambda decoder, name: decoder.functions[name],
 }

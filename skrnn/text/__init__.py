@@ -1,1 +1,20 @@
-"""Stages 1 and 2: texts become tokens, tokens become ids, and words get their vectors. No Keras, no network."""
+"""Stages 1 and 2: texts to tokens, tokens to ids, and vectors for words. No Keras, no network."""
+
+from skrnn.text.analyzers import ANALYZERS
+from skrnn.text.columns import check_texts
+from skrnn.text.cooccurrence import cooccurrence_vectors, train_vectors
+from skrnn.text.target_columns import as_matrix, check_targets
+from skrnn.text.tokens import Tokens
+from skrnn.text.vectors import WordVectors, vectors_of_terms
+
+__all__ = [
+    "ANALYZERS",
+    "Tokens",
+    "WordVectors",
+    "as_matrix",
+    "check_targets",
+    "check_texts",
+    "cooccurrence_vectors",
+    "train_vectors",
+    "vectors_of_terms",
+]

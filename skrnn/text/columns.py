@@ -1,4 +1,4 @@
-"""Whatever holds a column of texts, as a list of str, or an error that says which value is not one."""
+"""Input checks: any container of texts becomes a list of str, or an error names the wrong value."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ import numpy as np
 
 
 def check_texts(X: Any, *, owner: str, missing: str = "error", name: str = "X") -> list[str]:
-    """Return texts as a list of str.
+    """Convert a container of texts to a list of str.
 
     Parameters
     ----------
     X : iterable of str of length n_samples
-        A list, tuple or other iterable, an ndarray of shape (n_samples,) or (n_samples, 1), a Series of
-        pandas or polars, an array of pyarrow, or a frame or table of one column of theirs.
+        A list, tuple or other iterable; an ndarray of shape (n_samples,) or
+        (n_samples, 1); a pandas or polars Series; a pyarrow array; or a
+        DataFrame or table with one column.
     owner : str
-        Class name of the estimator, for the messages.
+        Name of the estimator or function, for error messages.
     missing : {"error", "empty"}, default="error"
-        Whether None, NaN and pandas.NA are an error or an empty text.
+        What None, NaN and pandas.NA become: a ValueError or an empty text.
     name : str, default="X"
-        Name of the argument, for the messages.
+        Name of the argument, for error messages.
 
     Returns
     -------
@@ -30,9 +31,10 @@ def check_texts(X: Any, *, owner: str, missing: str = "error", name: str = "X") 
     Raises
     ------
     TypeError
-        If X is no collection of texts, or holds values that are not strings.
+        If `X` is not a collection of texts or holds values that are not str.
     ValueError
-        If X has more than one column or holds missing values.
+        If `X` has more than one column, or holds missing values and
+        `missing` is "error".
 
     Examples
     --------
@@ -41,64 +43,63 @@ def check_texts(X: Any, *, owner: str, missing: str = "error", name: str = "X") 
     >>> check_texts(np.array(["one", "two"], dtype=object), owner="RNNTextEncoder")
     ['one', 'two']
     """
-    values = _column(X, owner, name)
+    values = _to_list(X, owner, name)
     if set(map(type, values)) <= {str}:
         return values
-    return _strings(values, owner, missing, name)
+    return _check_strings(values, owner, missing, name)
 
 
-def _column(X: Any, owner: str, name: str) -> list:
-    """Return the values of X, whatever they are."""
+def _to_list(X: Any, owner: str, name: str) -> list:
+    """Return the values of X, of any type."""
     if isinstance(X, (str, bytes)):
         raise TypeError(
             f"{name} of {owner} must be a collection of texts. Got one {type(X).__name__} instead (Iterable "
-            f"over raw text documents expected, string object received); write [{X[:20]!r}]."
+            f"over raw text documents expected, string object received). Write [{X[:20]!r}]."
         )
     shape = getattr(X, "shape", None)
     if shape is not None and not isinstance(X, Sequence):
-        return _array_column(X, shape, owner, name)
+        return _array_to_list(X, shape, owner, name)
     if isinstance(X, (Mapping, Set)):
-        what = "order" if isinstance(X, Set) else "texts (a dict gives its keys)"
+        remedy = f"list({name})" if isinstance(X, Set) else f"list({name}.values())"
         raise TypeError(
-            f"{name} of {owner} must be a list, an array or a Series of texts. Got a {type(X).__name__}, "
-            f"which has no {what}; write list({name})."
+            f"{name} of {owner} must be a list, an array or a Series of texts. Got a {type(X).__name__} "
+            f"instead. Write {remedy}."
         )
-    if hasattr(X, "to_pylist"):  # an array of pyarrow
+    if hasattr(X, "to_pylist"):  # pyarrow array
         return X.to_pylist()
     if not isinstance(X, Iterable):
-        lazy = [method for method in ("collect", "compute") if hasattr(X, method)]  # of polars, of dask
+        lazy = [method for method in ("collect", "compute") if hasattr(X, method)]  # polars, dask
         raise TypeError(
-            f"{name} of {owner} must be a list, an array or a Series of texts. Got {type(X).__name__} instead"
-            f"{f'; write {name}.{lazy[0]}()' if lazy else ''}."
+            f"{name} of {owner} must be a list, an array or a Series of texts. Got {type(X).__name__} "
+            f"instead.{f' Write {name}.{lazy[0]}().' if lazy else ''}"
         )
     return list(X)
 
 
-def _array_column(X: Any, shape: tuple[int, ...], owner: str, name: str) -> list:
-    """Return the values of an array, a Series or a frame."""
+def _array_to_list(X: Any, shape: tuple[int, ...], owner: str, name: str) -> list:
+    """Return the values of an array, a Series or a DataFrame with one column."""
     if hasattr(X, "tocsr"):
         raise TypeError(
-            f"{name} of {owner} must hold texts. Got a sparse matrix of shape {shape}: numbers cannot be "
-            "read as texts."
+            f"{name} of {owner} must hold texts. Got a sparse matrix of shape {shape}. Pass the texts "
+            "themselves, not features made from them."
         )
     if len(shape) == 0:
         raise TypeError(
-            f"{name} of {owner} must be a collection of texts. Got an array without dimensions; write "
-            f"[{name}]."
+            f"{name} of {owner} must be a collection of texts. Got an array without dimensions. Write "
+            f"[{name}.item()]."
         )
+    columns = _column_names(X)
     if len(shape) > 2 or (len(shape) == 2 and shape[1] != 1):
-        columns = [str(column) for column in _names(X)]
-        names = f" ({', '.join(columns[:5])}{', ...' if len(columns) > 5 else ''})" if columns else ""
+        names = ", ".join([*map(str, columns[:5]), *(["..."] if len(columns) > 5 else [])])
+        got = f"shape {shape} ({names})" if columns else f"shape {shape}"
+        example = f"{name}[{columns[0]!r}]" if columns else f"{name}[:, 0]"
         raise ValueError(
-            f"{name} of {owner} must have one column of texts. Got shape {shape}{names}; choose one, as in "
-            f"{name}[{columns[0]!r}]."
-            if columns
-            else f"{name} of {owner} must have one column of texts. Got an array of shape {shape}; choose "
-            f"one, as in {name}[:, 0]."
+            f"{name} of {owner} must have one column of texts. Got {got}. Choose one column, for "
+            f"example {example}."
         )
-    if _names(X):
-        X, shape = X[_names(X)[0]], shape[:1]
-    for method in ("to_list", "tolist", "to_pylist"):  # of polars, of pandas and ndarray, of pyarrow
+    if columns:
+        X, shape = X[columns[0]], shape[:1]
+    for method in ("to_list", "tolist", "to_pylist"):  # polars; pandas and NumPy; pyarrow
         if hasattr(X, method):
             values = getattr(X, method)()
             break
@@ -107,12 +108,13 @@ def _array_column(X: Any, shape: tuple[int, ...], owner: str, name: str) -> list
     return [value[0] for value in values] if len(shape) == 2 else values
 
 
-def _names(X: Any) -> list:
-    """Return the names of columns, none where X has no such."""
-    return list(getattr(X, "column_names", getattr(X, "columns", [])))  # a table of pyarrow; a frame
+def _column_names(X: Any) -> list:
+    """Return the column names of a pyarrow table or a DataFrame; none for other containers."""
+    return list(getattr(X, "column_names", getattr(X, "columns", [])))
 
 
-def _strings(values: list, owner: str, missing: str, name: str) -> list[str]:
+def _check_strings(values: list, owner: str, missing: str, name: str) -> list[str]:
+    """Return values as str, or raise an error that names the first wrong one."""
     texts, wrong, absent = [], [], []
     for i, value in enumerate(values):
         if isinstance(value, str):
@@ -124,12 +126,10 @@ def _strings(values: list, owner: str, missing: str, name: str) -> list[str]:
             wrong.append(i)
     if wrong:
         value = values[wrong[0]]
-        remedy = (
-            "decode bytes first" if isinstance(value, bytes) else f"convert them, as in {name}.astype(str)"
-        )
+        remedy = "decode bytes first" if isinstance(value, bytes) else f"convert them by {name}.astype(str)"
         raise TypeError(
             f"{name} of {owner} must hold strings. {len(wrong)} of {len(values)} value(s) are not; the first "
-            f"is {_short(value)} ({type(value).__name__}) at position {wrong[0]}; {remedy}."
+            f"is {_shorten(value)} ({type(value).__name__}) at position {wrong[0]}; {remedy}."
         )
     if absent and missing == "error":
         raise ValueError(
@@ -140,12 +140,21 @@ def _strings(values: list, owner: str, missing: str, name: str) -> list[str]:
 
 
 def is_missing(value: Any) -> bool:
-    """Return whether a value is None, NaN, NaT or pandas.NA, without importing pandas."""
+    """Return whether a value is None, NaN, NaT or pandas.NA, without importing pandas.
+
+    Parameters
+    ----------
+    value : object
+
+    Returns
+    -------
+    is_missing : bool
+    """
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
     return isinstance(value, (float, np.floating)) and bool(np.isnan(value))
 
 
-def _short(value: Any) -> str:
+def _shorten(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 40 else f"{text[:37]}..."

@@ -1,4 +1,4 @@
-"""Vectors of words made from texts, by the company words keep: neighbours counted, weighed, compressed."""
+"""Word vectors learned from texts without labels, by counting which words occur near each other."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import scipy.sparse as sp
 from sklearn.utils.extmath import randomized_svd
 
 from skrnn.ragged import N_SPECIAL, Ragged
+from skrnn.text.analyzers import ANALYZERS
 from skrnn.text.columns import check_texts
 from skrnn.text.tokens import Tokens
 from skrnn.text.vectors import WordVectors
 
-SCALE = 0.3  # standard deviation of vectors that a training starts from well
-_PAIRS = 10_000_000  # pairs of neighbours counted at a time
+STANDARD_DEVIATION = 0.3  # of the values of all vectors; training starts well from it
+PAIRS_PER_CHUNK = 10_000_000  # pairs of neighbours counted at once; limits the memory
 
 
 def train_vectors(
@@ -34,38 +35,48 @@ def train_vectors(
     vocabulary: Any = None,
     random_state: Any = None,
 ) -> WordVectors:
-    """Make vectors of words from texts: words are alike that stand among the same words.
+    """Learn word vectors from texts without labels.
 
-    They are for the `embeddings` of an estimator that has few labelled texts where there are many without
-    labels. See :func:`cooccurrence_vectors` for how they are
-    made.
+    Words that occur near the same words get similar vectors. Pass the
+    vectors to `embeddings` of an estimator if there are few labelled texts
+    but many texts without labels. :func:`cooccurrence_vectors` describes the
+    method.
 
     Parameters
     ----------
     texts : iterable of str
-        Texts of the domain; they need no labels.
+        Texts of the same domain.
     dim : int, default=128
-        Width of a vector.
+        Number of values of a vector.
     window : int, default=5
-        Farthest neighbour that counts; one at distance k counts 1 / k.
+        Maximum distance between two neighbours. A neighbour at distance k
+        counts 1 / k.
     analyzer, lowercase, strip_accents, preprocessor, tokenizer, token_pattern, min_df, vocabulary
-        As of the estimators, and best the same as of the one that gets the vectors.
+        As in the estimators. Use the same values as for the estimator that
+        takes the vectors.
     vocab_size : int or None, default=20000
-        The most rows of an embedding made of the vectors: the most frequent words and three special rows.
+        Number of the most frequent words that get a vector, plus three, as
+        in the estimators. None means all words.
     random_state : int, RandomState instance or None, default=None
-        Seeds the decomposition; the same int gives the same vectors.
+        Seed of the decomposition. The same int leads to the same vectors.
 
     Returns
     -------
     vectors : WordVectors
-        The most frequent word first; all values together have a standard deviation of 0.3.
+        Vectors, the one of the most frequent word first. All values together
+        have a standard deviation of 0.3.
 
     Raises
     ------
     TypeError
-        If `texts` is no collection of texts.
+        If `texts` is not a collection of texts.
     ValueError
-        If `dim` or `window` is no int of 1 or more, or no text has a token.
+        If `dim` or `window` is not an int of at least 1, `analyzer` is
+        unknown, or no text has a token.
+
+    See Also
+    --------
+    WordVectors : Reads vectors from a file.
 
     Examples
     --------
@@ -79,6 +90,11 @@ def train_vectors(
             raise ValueError(
                 f"The {name} parameter of train_vectors must be an int >= 1. Got {value!r} instead."
             )
+    if not callable(analyzer) and analyzer not in list(ANALYZERS):
+        raise ValueError(
+            f"The analyzer parameter of train_vectors must be one of {', '.join(map(repr, ANALYZERS))} or a "
+            f"callable. Got {analyzer!r} instead."
+        )
     if isinstance(random_state, np.random.RandomState):
         random_state = random_state.randint(2**31 - 1)
     tokens, sequences = Tokens.fit(
@@ -101,29 +117,33 @@ def train_vectors(
 def cooccurrence_vectors(
     sequences: Ragged, n_ids: int, dim: int, rng: np.random.Generator, *, window: int = 5
 ) -> np.ndarray:
-    """Return vectors of ids such that ids are alike that have the same neighbours.
+    """Return vectors that are similar for ids that have the same neighbours.
 
-    A neighbour at distance k counts 1 / k [1]_. Of the counts n(w, c) the positive pointwise mutual
-    information ``max(0, log(n(w, c) sum_c' n(c')^0.75 / (n(w) n(c)^0.75)))`` is taken [2]_, and of its
-    truncated singular value decomposition U S V' the rows of ``U sqrt(S)`` [3]_.
+    n(w, c) counts how often w and c occur near each other; a neighbour at
+    distance k counts 1 / k [1]_. The counts become positive pointwise mutual
+    information ``max(0, log(n(w, c) sum_c' n(c')^0.75 / (n(w) n(c)^0.75)))``
+    [2]_. With its truncated singular value decomposition U S V', the vectors
+    are the rows of ``U sqrt(S)`` [3]_.
 
     Parameters
     ----------
     sequences : Ragged
         Ids of the texts.
     n_ids : int
-        How many there are.
+        Number of ids, including the three reserved ids.
     dim : int
-        Width of a vector; what the decomposition does not fill is zero.
+        Number of values of a vector. Dimensions beyond the number of terms
+        are zero.
     rng : numpy.random.Generator
-        Seeds the decomposition, which is a randomised one [4]_.
+        Seeds the decomposition, which is randomised [4]_.
     window : int, default=5
-        Farthest neighbour that counts.
+        Maximum distance between two neighbours.
 
     Returns
     -------
     vectors : ndarray of float32 of shape (n_ids, dim)
-        Of a standard deviation of 0.3; zero for the special ids and for ids without neighbours.
+        Vectors with a standard deviation of 0.3; zero for the reserved ids
+        and for ids without neighbours.
 
     References
     ----------
@@ -143,24 +163,24 @@ def cooccurrence_vectors(
     >>> vectors.shape, np.flatnonzero((vectors == 0).all(axis=1)).tolist()
     ((9, 2), [0, 1, 2])
     """
-    information = _information(_neighbours(sequences, n_ids, window))
-    out = np.zeros((n_ids, dim), np.float32)
+    information = _positive_pmi(_neighbour_counts(sequences, n_ids, window))
+    vectors = np.zeros((n_ids, dim), np.float32)
     rank = min(dim, n_ids - N_SPECIAL)
     if information.nnz == 0:
-        return out
+        return vectors
     u, s, _ = randomized_svd(information, rank, n_iter=3, random_state=int(rng.integers(2**31)))
-    out[:, :rank] = u * np.sqrt(s)
-    out[np.diff(information.indptr) == 0] = 0  # where rounding errors would be all there is
-    spread = out[out.any(axis=1)].std()
-    return out * np.float32(SCALE / spread) if spread > 0 else out
+    vectors[:, :rank] = u * np.sqrt(s)
+    vectors[np.diff(information.indptr) == 0] = 0  # ids without neighbours, whose rows hold rounding errors
+    spread = vectors[vectors.any(axis=1)].std()
+    return vectors * np.float32(STANDARD_DEVIATION / spread) if spread > 0 else vectors
 
 
 def _is_positive_int(value: Any) -> bool:
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and bool(value >= 1)
 
 
-def _information(counts: sp.csr_matrix) -> sp.csr_matrix:
-    """Return the positive pointwise mutual information of counts, float32 of their shape."""
+def _positive_pmi(counts: sp.csr_matrix) -> sp.csr_matrix:
+    """Return the positive pointwise mutual information of counts, float32 of the same shape."""
     totals = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel()
     smoothed = totals**0.75
     row = np.repeat(np.arange(len(totals), dtype=np.int32), np.diff(counts.indptr))
@@ -172,22 +192,22 @@ def _information(counts: sp.csr_matrix) -> sp.csr_matrix:
     return sp.csr_matrix((values, counts.indices[positive], indptr), shape=counts.shape)
 
 
-def _neighbours(sequences: Ragged, n_ids: int, window: int) -> sp.csr_matrix:
-    """Return how often ids stand near each other, (n_ids, n_ids) float64, symmetric."""
-    ids, offsets = sequences.ids, sequences.offsets
-    text = np.repeat(np.arange(len(offsets) - 1, dtype=np.int32), np.diff(offsets))
-    special = np.flatnonzero(ids < N_SPECIAL)
-    text[special] = -1 - np.arange(len(special), dtype=np.int32)  # each in a text of its own: no neighbours
+def _neighbour_counts(sequences: Ragged, n_ids: int, window: int) -> sp.csr_matrix:
+    """Return how often ids occur near each other, (n_ids, n_ids) float64, symmetric."""
+    ids = sequences.ids
+    text = np.repeat(np.arange(len(sequences), dtype=np.int32), sequences.lengths)  # of each id
+    reserved = np.flatnonzero(ids < N_SPECIAL)
+    text[reserved] = -1 - np.arange(len(reserved), dtype=np.int32)  # a text of its own: it has no neighbours
     counts = sp.csr_matrix((n_ids, n_ids))
-    n_tokens = max(1, _PAIRS // window)
+    n_tokens = max(1, PAIRS_PER_CHUNK // window)
     for start in range(0, len(ids), n_tokens):
-        left, right, weight = [], [], []
+        left, right, weights = [], [], []
         for k in range(1, window + 1):
             end = max(start, min(start + n_tokens, len(ids) - k))
-            near = np.flatnonzero(text[start:end] == text[start + k : end + k]) + start
-            left.append(ids[near])
-            right.append(ids[near + k])
-            weight.append(np.full(len(near), 1.0 / k))
-        places = (np.concatenate(left), np.concatenate(right))
-        counts += sp.csr_matrix((np.concatenate(weight), places), shape=counts.shape)
+            pairs = np.flatnonzero(text[start:end] == text[start + k : end + k]) + start
+            left.append(ids[pairs])
+            right.append(ids[pairs + k])
+            weights.append(np.full(len(pairs), 1.0 / k))
+        coordinates = (np.concatenate(left), np.concatenate(right))
+        counts += sp.csr_matrix((np.concatenate(weights), coordinates), shape=counts.shape)
     return (counts + counts.T).tocsr()

@@ -1,4 +1,4 @@
-"""Stage 2: words and their vectors, and what else holds such: files, dicts, KeyedVectors of gensim."""
+"""Stage 2: vectors for the terms of a vocabulary, from WordVectors, files, dicts or gensim."""
 
 from __future__ import annotations
 
@@ -9,26 +9,28 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skrnn.text.vector_files import CaseFallback, read_all, read_rows
+from skrnn.text.term_matcher import TermMatcher
+from skrnn.text.vector_files import read_all_vectors, read_vectors
 
 
 class Coverage(NamedTuple):
-    """How much of some texts has a vector."""
+    """Which part of some texts has a vector."""
 
-    types: float  # share of the different words
+    types: float  # share of the distinct words
     tokens: float  # share of all words
 
 
 class WordVectors:
-    """Words and their vectors.
+    """Words and their vectors, for the `embeddings` of an estimator.
 
-    A word that is not there takes the vector of its lower-case form, else of the first word that differs from
-    it in case only, wherever the words of texts are looked up; ``vectors[word]`` is exact.
+    A vocabulary term takes the vector of the same word. If there is none, it
+    takes the vector of its lower-case form, or else of the first word that
+    differs in case only. ``vectors[word]`` looks up the exact word.
 
     Parameters
     ----------
     words : iterable of str of length n_words
-        Words, each once.
+        Words, without repetitions.
     vectors : array-like of shape (n_words, dim)
         Their vectors.
 
@@ -42,13 +44,14 @@ class WordVectors:
     Raises
     ------
     TypeError
-        If a word is no str.
+        If a word is not a str.
     ValueError
-        If there is not one vector a word, a word is there twice, or a value is not finite.
+        If `vectors` has another shape, a word is repeated, or a value is
+        not finite.
 
     See Also
     --------
-    train_vectors : Makes vectors from texts.
+    train_vectors : Learns vectors from texts without labels.
 
     Examples
     --------
@@ -63,18 +66,18 @@ class WordVectors:
     """
 
     def __init__(self, words: Iterable[str], vectors: Any) -> None:
-        self.words = _strings(words)
-        self.vectors = _matrix(vectors, len(self.words), np.float32)
-        self._index()
+        self.words = _check_words(words)
+        self.vectors = _check_matrix(vectors, len(self.words), np.float32)
+        self._index_words()
 
-    def _index(self) -> None:
+    def _index_words(self) -> None:
         self._rows = {word: i for i, word in enumerate(self.words)}
         if len(self._rows) < len(self.words):
-            twice = next(word for word, n in Counter(self.words).items() if n > 1)
-            n_twice = len(self.words) - len(self._rows)
+            repeated = next(word for word, n in Counter(self.words).items() if n > 1)
+            n_repeated = len(self.words) - len(self._rows)
             raise ValueError(
-                f"words of WordVectors must be different. {n_twice} of {len(self.words)} are repeated; the "
-                f"first is {twice!r}. Leave out all but one."
+                f"words of WordVectors must not be repeated. {n_repeated} of {len(self.words)} are "
+                f"repetitions; the first repeated word is {repeated!r}. Keep each word once."
             )
 
     @classmethod
@@ -86,18 +89,22 @@ class WordVectors:
         errors: str = "strict",
         verbose: int = 0,
     ) -> WordVectors:
-        r"""Read a file of vectors: text (GloVe, word2vec, fastText .vec) or word2vec's binary.
+        r"""Read a vector file: text (GloVe, word2vec, fastText .vec) or word2vec's binary format.
 
         Parameters
         ----------
         path : str or PathLike
-            The file; one compressed by gzip or xz, or alone in a zip archive, is read as it is.
+            The file. It may be compressed by gzip or xz, or be the only file
+            of a zip archive.
         vocabulary : iterable of str, default=None
-            The words to keep; None for all. The others never are in memory.
+            The words to keep; the vectors of other words are never held in
+            memory. None keeps all words.
         errors : {"strict", "replace", "ignore"}, default="strict"
-            What to do with words that are not UTF-8: raise an error, or as ``bytes.decode`` does.
+            How to treat words that are not valid UTF-8: raise a ValueError,
+            or replace or leave out bytes as in ``bytes.decode``.
         verbose : int, default=0
-            Whether to write a line of progress every few seconds, and one at the end.
+            If not 0, write a line of progress every few seconds and one at
+            the end.
 
         Returns
         -------
@@ -107,10 +114,11 @@ class WordVectors:
         Raises
         ------
         FileNotFoundError
-            If there is no such file.
+            If the file does not exist.
         ValueError
-            If the header is wrong, a line is not as wide as the first, a word is not UTF-8, a binary or
-            compressed file ends too soon, or no word of `vocabulary` is there; with the line or the byte.
+            If the file is damaged or has another format, a word is not valid
+            UTF-8, or the file has no word of `vocabulary`. The message names
+            the line or the byte.
 
         Examples
         --------
@@ -123,42 +131,46 @@ class WordVectors:
         array([0.3, 0.4], dtype=float32)
         """
         if vocabulary is None:
-            return cls(*read_all(path, errors=errors, verbose=verbose))
-        terms = _strings(dict.fromkeys(vocabulary))
-        matrix, found = read_rows(path, terms, errors=errors, verbose=verbose)
+            return cls(*read_all_vectors(path, errors=errors, verbose=verbose))
+        terms = _check_words(dict.fromkeys(vocabulary))
+        matrix, found = read_vectors(path, terms, errors=errors, verbose=verbose)
         if not found.any():
             raise ValueError(
-                f"{os.fspath(path)} has no vector of any of the {len(terms)} words of vocabulary."
+                f"{os.fspath(path)} has no vector for any of the {len(terms)} words of vocabulary. Check "
+                "that the words are those of the file."
             )
         return cls([terms[i] for i in np.flatnonzero(found)], matrix[found])
 
     @property
     def dim(self) -> int:
-        """Width of a vector."""
+        """Number of values of a vector."""
         return self.vectors.shape[1]
 
     def coverage(self, tokens: Iterable[str] | Mapping[str, int]) -> Coverage:
-        """Return how many of the words of texts have a vector.
+        """Return which part of some texts has a vector.
+
+        Use it to choose between vector files, or to check a tokenizer.
 
         Parameters
         ----------
         tokens : iterable of str, or mapping of str to int
-            All words of the texts one after the other, or how often each is there.
+            All words of the texts, or how often each word occurs.
 
         Returns
         -------
         coverage : Coverage
-            ``types``, the share of the different words, and ``tokens``, the share of all words.
+            ``types``, the share of the distinct words, and ``tokens``, the
+            share of all words; 0.0 without words.
         """
         counts = Counter(tokens)
-        fallback = CaseFallback(counts)
+        matcher = TermMatcher(counts)
         for word in self.words:
-            fallback.takers(word)
+            matcher.match(word)
         n = np.fromiter(counts.values(), np.int64, len(counts))
-        found = fallback.found
-        return (
-            Coverage(float(found.mean()), float(n[found].sum() / n.sum())) if n.any() else Coverage(0.0, 0.0)
-        )
+        if not n.any():
+            return Coverage(0.0, 0.0)
+        found = matcher.found
+        return Coverage(float(found.mean()), float(n[found].sum() / n.sum()))
 
     def __len__(self) -> int:
         return len(self.words)
@@ -176,148 +188,151 @@ class WordVectors:
         return f"WordVectors({len(self)} words, dim={self.dim})"
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return words and vectors alone."""
+        """Return words and vectors, without the index."""
         return {"words": self.words, "vectors": self.vectors}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Take words and vectors."""
+        """Restore words and vectors, and build the index."""
         vars(self).update(state)
-        self._index()
+        self._index_words()
 
 
-def look_up(
+def vectors_of_terms(
     embeddings: Any, terms: list[str], *, owner: str, verbose: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the vectors of terms from whatever holds vectors.
+    """Return the vectors of some terms from any source of vectors.
 
     Parameters
     ----------
-    embeddings : str, PathLike, WordVectors, KeyedVectors of gensim, mapping, or (words, matrix)
-        What holds them; the vectors of `terms` alone are copied, or of a file read.
+    embeddings : str, PathLike, WordVectors, gensim KeyedVectors, mapping, or (words, matrix)
+        The source. Only the vectors of `terms` are read or copied.
     terms : list of str of length n_terms
-        Terms, each once. One that has no vector takes that of its lower-case form, else of the first word
-        that differs from it in case only.
+        Terms, without repetitions. :class:`~skrnn.text.term_matcher.TermMatcher`
+        chooses the word whose vector a term takes.
     owner : str
-        Class name of the estimator, for the messages.
+        Class name of the estimator, for error messages.
     verbose : int, default=0
-        Whether to write progress lines.
+        If not 0, write lines of progress while a file is read.
 
     Returns
     -------
     matrix : ndarray of float32 of shape (n_terms, dim)
-        Zero where there is no vector.
+        The vectors; zero for a term without a vector.
     found : ndarray of bool of shape (n_terms,)
+        Whether a term has a vector.
 
     Raises
     ------
     TypeError
-        If `embeddings` is something else.
+        If `embeddings` has another type, or a word is not a str.
     FileNotFoundError
-        If it is a path and there is no such file.
+        If `embeddings` is a path and the file does not exist.
     ValueError
-        If it has no vector of any term, or is broken, see :meth:`WordVectors.load`.
+        If no term has a vector, or the vectors are not valid; see
+        :meth:`WordVectors.load`.
 
     Examples
     --------
-    >>> from skrnn.text.vectors import look_up
-    >>> matrix, found = look_up({"good": [1, 2], "bad": [3, 4]}, ["Good", "plot"], owner="RNNTextClassifier")
+    >>> from skrnn.text.vectors import vectors_of_terms
+    >>> vectors = {"good": [1, 2], "bad": [3, 4]}
+    >>> matrix, found = vectors_of_terms(vectors, ["Good", "plot"], owner="RNNTextClassifier")
     >>> matrix.tolist(), found.tolist()
     ([[1.0, 2.0], [0.0, 0.0]], [True, False])
     """
     if isinstance(embeddings, (str, os.PathLike)):
         if not os.path.exists(embeddings):
             raise FileNotFoundError(
-                f"embeddings of {owner} must be 'auto', 'random', vectors or the path of a file of vectors. "
-                f"Got {os.fspath(embeddings)!r}, and there is no such file."
+                f"embeddings of {owner} must be 'auto', 'random', vectors or the path of a vector file. "
+                f"Got {os.fspath(embeddings)!r}, which does not exist."
             )
-        matrix, found = read_rows(embeddings, terms, verbose=verbose)
+        matrix, found = read_vectors(embeddings, terms, verbose=verbose)
     else:
-        matrix, found = _rows_of_words(*_words_and_rows(embeddings, owner), terms)
+        matrix, found = _match_terms(*_open_source(embeddings, owner), terms)
     if not found.any():
         raise ValueError(
-            f"embeddings of {owner} has no vector of any of the {len(terms)} terms, the first of which are "
-            f"{', '.join(map(repr, terms[:3]))}. Check that its words are cut as analyzer, token_pattern and "
-            "lowercase cut the texts."
+            f"embeddings of {owner} has no vector for any of the {len(terms)} terms, for example "
+            f"{', '.join(map(repr, terms[:3]))}. Set analyzer, token_pattern and lowercase so that the terms "
+            "are words of embeddings."
         )
     return matrix, found
 
 
-_RowsOf = Callable[[list[int]], Any]  # places of words -> their vectors
+_GetVectors = Callable[[list[int]], Any]  # positions of words -> their vectors
 
 
-def _words_and_rows(embeddings: Any, owner: str) -> tuple[list[str], _RowsOf]:
-    """Return the words of what holds vectors, and how to get at the rows of some."""
-    embeddings = getattr(embeddings, "wv", embeddings)  # a whole model of gensim
+def _open_source(embeddings: Any, owner: str) -> tuple[list[str], _GetVectors]:
+    """Return the words of a source of vectors, and a function that returns the vectors of some."""
+    embeddings = getattr(embeddings, "wv", embeddings)  # a complete gensim model
     if isinstance(embeddings, WordVectors):
         return embeddings.words, embeddings.vectors.__getitem__
     if hasattr(embeddings, "key_to_index"):
-        words = _strings(embeddings.key_to_index)
+        words = _check_words(embeddings.key_to_index)
         if hasattr(embeddings, "get_vector"):
-            return words, lambda rows: [embeddings.get_vector(words[i]) for i in rows]
-        places = list(embeddings.key_to_index.values())
-        return words, lambda rows: np.asarray(embeddings.vectors)[[places[i] for i in rows]]
+            return words, lambda positions: [embeddings.get_vector(words[i]) for i in positions]
+        rows = list(embeddings.key_to_index.values())
+        return words, lambda positions: np.asarray(embeddings.vectors)[[rows[i] for i in positions]]
     if isinstance(embeddings, Mapping):
-        words = _strings(embeddings)
-        return words, lambda rows: [embeddings[words[i]] for i in rows]
+        words = _check_words(embeddings)
+        return words, lambda positions: [embeddings[words[i]] for i in positions]
     if isinstance(embeddings, (tuple, list)) and len(embeddings) == 2:
-        words = _strings(embeddings[0])
-        return words, _matrix(embeddings[1], len(words)).__getitem__
+        words = _check_words(embeddings[0])
+        return words, _check_matrix(embeddings[1], len(words)).__getitem__
     raise TypeError(
         f"embeddings of {owner} must be 'auto', 'random', a path, WordVectors, KeyedVectors, a dict, or "
         f"a pair of words and matrix. Got {type(embeddings).__name__} instead."
     )
 
 
-def _rows_of_words(words: list[str], rows_of: _RowsOf, terms: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    fallback, places = CaseFallback(terms), np.zeros(len(terms), np.int64)
-    for place, word in enumerate(words):
-        if takers := fallback.takers(word):
-            places[takers] = place
-    found = fallback.found
+def _match_terms(
+    words: list[str], get_vectors: _GetVectors, terms: list[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the vectors of terms, (n_terms, dim) float32, and whether each has one, (n_terms,) bool."""
+    matcher, positions = TermMatcher(terms), np.zeros(len(terms), np.int64)
+    for position, word in enumerate(words):
+        if improved := matcher.match(word):
+            positions[improved] = position
+    found = matcher.found
     if not found.any():
         return np.zeros((len(terms), 0), np.float32), found
-    wanted = [words[i] for i in places[found]]
-    rows = rows_of(places[found].tolist())
-    vectors = _same_width(rows, wanted)
+    vectors = _stack(get_vectors(positions[found].tolist()), [words[i] for i in positions[found]])
     matrix = np.zeros((len(terms), vectors.shape[1]), np.float32)
     matrix[found] = vectors
     return matrix, found
 
 
-def _same_width(rows: Sequence[Any], words: list[str]) -> np.ndarray:
-    """Return vectors as a matrix, or say which word's vector is not as the first one's."""
-    arrays = [np.asarray(row, dtype=np.float32) for row in rows]
+def _stack(vectors: Sequence[Any], words: list[str]) -> np.ndarray:
+    """Return vectors as a matrix, or raise a ValueError that names the first vector of another shape."""
+    arrays = [np.asarray(vector, dtype=np.float32) for vector in vectors]
     shape = arrays[0].shape if arrays[0].ndim == 1 and arrays[0].size else "(dim,)"
     for word, array in zip(words, arrays, strict=True):
         if array.shape != shape:
             raise ValueError(
-                f"Vectors must have one shape (dim,); that of {words[0]!r} is {arrays[0].shape}, that of "
-                f"{word!r} {array.shape}."
+                f"Vectors must have the same shape (dim,). Got {arrays[0].shape} for {words[0]!r} and "
+                f"{array.shape} for {word!r}."
             )
-    return _matrix(np.stack(arrays), len(words), np.float32)
+    return _check_matrix(np.stack(arrays), len(words), np.float32)
 
 
-def _strings(words: Iterable[Any]) -> list[str]:
+def _check_words(words: Iterable[Any]) -> list[str]:
+    """Return words as a list of str, or raise a TypeError that names the first other value."""
     given = list(words)
     for i, word in enumerate(given):
         if not isinstance(word, str):
-            raise TypeError(
-                f"Words of vectors must be str. Got {word!r} of {type(word).__name__} at position {i}."
-            )
+            raise TypeError(f"Words must be str. Got {word!r} of {type(word).__name__} at position {i}.")
     return given if set(map(type, given)) <= {str} else [str(word) for word in given]
 
 
-def _matrix(vectors: Any, n_words: int, dtype: Any = None) -> np.ndarray:
-    """Return vectors as an array of shape (n_words, dim); with a dtype, finite ones of it."""
+def _check_matrix(vectors: Any, n_words: int, dtype: Any = None) -> np.ndarray:
+    """Return vectors as an array of shape (n_words, dim); with a dtype, also check that they are finite."""
     array = np.asarray(vectors, dtype=dtype)
     if array.ndim != 2 or len(array) != n_words or not array.size:
         raise ValueError(
-            f"vectors must have shape ({n_words}, dim), one row a word. Got {array.shape} instead."
+            f"vectors must have shape ({n_words}, dim), one row per word. Got {array.shape} instead."
         )
     if dtype is not None and not np.isfinite(array).all():
         wrong = np.flatnonzero(~np.isfinite(array).all(axis=1))
         raise ValueError(
-            f"Vectors must have finite values of float32. {len(wrong)} of {n_words} have others; the first "
-            f"is in row {wrong[0]}. Leave these words out."
+            f"vectors must have finite float32 values. {len(wrong)} of {n_words} rows have other values; the "
+            f"first is row {wrong[0]}. Remove these words."
         )
     return array

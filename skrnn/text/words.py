@@ -1,7 +1,7 @@
-"""Words: what one is in any script, how a text is cut into them, and how they are printed.
+"""Words: how a text is split into words in any script, and how words are joined to a readable text.
 
-A pattern is Python's. Where polars' Rust regex reads it and the text alike, polars cuts, on all cores and
-several times faster; the words are the same.
+A pattern has the syntax of Python's re. If polars' Rust regex reads pattern and text in the same way, large
+corpora are split by polars, which uses all cores and is several times faster. The words are the same.
 """
 
 from __future__ import annotations
@@ -9,61 +9,65 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable
 from functools import cache, cached_property
-from itertools import chain
-from typing import Any, NamedTuple
 from unicodedata import category
 
 import numpy as np
 
-# What Python's re and polars' Rust regex read alike in ASCII text without the separators \x1c to \x1f:
-# plain characters, \w \W \d \D \s \S \b and escaped punctuation, classes of these, groups that do not
-# capture, alternatives, and repeats (of which none follows another: re reads a++ as one that gives nothing
-# back, Rust as a repeat of repeats). In a class -- is a difference to Rust.
-_PORTABLE = re.compile(
+from skrnn.text.tokenized_texts import (
+    PolarsTokens,
+    StringTokens,
+    TokenizedTexts,
+    evaluate_in_parallel,
+    polars,
+)
+
+# Patterns that re and Rust's regex read in the same way, for ASCII text without the separators \x1c to \x1f:
+# plain characters, \w \W \d \D \s \S \b, escaped punctuation, classes of these, non-capturing groups,
+# alternatives and repeats. Two differences are excluded: a repeat of a repeat (in re, a++ is possessive; in
+# Rust, it is nested) and -- inside a class (in Rust, a set difference).
+_PORTABLE_PATTERN = re.compile(
     r"(?:\(\?u\))?"
     r"(?:\\[wWdDsSb.\-+*?'/]|\(\?:|[)|]|\[\^?(?:\\[wWdDsS.\-+*?'/\]\[]|[\w '\"@#.,;:!?/_%=<>+*]|-(?!-))+\]"
     r"|(?:[*+?]|\{\d+(?:,\d*)?\})\??(?![*+?{])|[\w '\"@#,;:!/_%=<>-])+",
     re.ASCII,
 )
 _SEPARATORS = "\x1c\x1d\x1e\x1f"
-# Beyond ASCII, characters that both count alike as letters, digits, spaces or none of these: letters (Latin,
-# Greek, Cyrillic, Chinese, Japanese), marks of print, currencies. Fractions, raised numbers, accents that
-# stand alone and letters of a newer Unicode are not among them.
-_ALIKE = re.compile(
+# Beyond ASCII, the characters that re and Rust's regex classify in the same way: Latin, Greek, Cyrillic,
+# Chinese and Japanese letters, punctuation and currency signs. Fractions, superscript digits, combining
+# accents and letters of recent Unicode versions are missing because the two disagree about them.
+_PORTABLE_TEXT = re.compile(
     "[\x00-\x1b\x20-\xb1\xb4-\xb8\xba\xbb\xbf-\u024f\u0386\u0388-\u038a\u038c\u038e-\u03a1\u03a3-\u03ff"
     "\u0400-\u0481\u048a-\u052f\u2010-\u2027\u2030-\u203e\u20a0-\u20bf\u2122\u3001-\u3003\u3008-\u3011"
     "\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fcc\uff01-\uff0f]*"
 )
-_PLAIN = r"\w+|[^\w\s]"  # of these characters, word_pattern finds no more than this
-_LEAST_FOR_POLARS = 100_000  # characters; below, starting it costs more than it saves
-_forked = False  # polars' threads do not survive a fork, and waiting for them would never end
+_SIMPLE_PATTERN = r"\w+|[^\w\s]"  # on portable texts, it finds the same words as word_pattern()
+POLARS_MIN_CHARS = 100_000  # for less text, starting polars costs more time than it saves
+_in_forked_process = False  # polars' threads do not survive a fork: waiting for them would never end
 
 
 def _note_fork() -> None:
-    global _forked
-    _forked = True
+    global _in_forked_process
+    _in_forked_process = True
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_note_fork)
 
 
-class Cut(NamedTuple):
-    """Words of many texts, one after the other."""
-
-    flat: Any  # list of str, or polars Series of str
-    lengths: np.ndarray  # (n_samples,) int64
-
-
 @cache
 def word_pattern() -> re.Pattern:
-    r"""Return the pattern of a word or sign in any script.
+    r"""Return the default pattern of a token: a word or a sign, in any script.
 
-    A word is letters, digits and underscores with the marks that belong to them (vowel signs, accents that do
-    not compose) and the joiners between them, as Unicode has it (UTS #18); Python's ``\w`` has neither. A
-    sign is any other character, emoji being whole: with their joiners, colours, tags, and flags of two.
+    A word is a run of letters, digits and underscores, together with the
+    combining marks (vowel signs, accents) and joiners that Unicode counts as
+    parts of a word (UTS #18). Python's ``\w`` covers neither marks nor
+    joiners. A sign is any other character that is not a space. An emoji is
+    one sign, including its joiners, skin tones and tags; a flag is one sign.
+
+    Returns
+    -------
+    pattern : re.Pattern
 
     Examples
     --------
@@ -72,123 +76,139 @@ def word_pattern() -> re.Pattern:
     ['It', "'", 's', 'नमस्ते', '👩\u200d💻', '!']
     """
     marks = "".join(c for c in map(chr, range(sys.maxunicode + 1)) if category(c).startswith("M"))
-    more = f"[{marks}\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]*"
+    modifiers = f"[{marks}\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]*"
     return re.compile(
         rf"\w[\w{marks}\u200c\u200d]*"
-        rf"|[\U0001f1e6-\U0001f1ff]{{2}}|[^\w\s]{more}(?:\u200d[^\w\s]{more})*"
+        rf"|[\U0001f1e6-\U0001f1ff]{{2}}|[^\w\s]{modifiers}(?:\u200d[^\w\s]{modifiers})*"
     )
 
 
-class Words:
-    """How texts are cut into words.
+class WordSplitter:
+    """Splits texts into words.
 
     Parameters
     ----------
-    pattern : str or None
-        Regular expression of a word; None for :func:`word_pattern`.
+    token_pattern : str or None
+        Regular expression of a word. If it has a capturing group, the group
+        is the word. None stands for :func:`word_pattern`.
 
     Examples
     --------
-    >>> from skrnn.text.words import Words
-    >>> Words(None).cut(["A cat, a hat.", ""])
-    Cut(flat=['A', 'cat', ',', 'a', 'hat', '.'], lengths=array([6, 0]))
+    >>> from skrnn.text.words import WordSplitter
+    >>> WordSplitter(None).split(["A cat, a hat.", ""]).lists()
+    [['A', 'cat', ',', 'a', 'hat', '.'], []]
     """
 
-    def __init__(self, pattern: str | None) -> None:
-        self.wanted = pattern
+    def __init__(self, token_pattern: str | None) -> None:
+        self.token_pattern = token_pattern
 
     @cached_property
-    def pattern(self) -> re.Pattern:
-        """The pattern, compiled; ValueError if it is none."""
-        wanted = self.wanted
-        if wanted is None:
+    def regex(self) -> re.Pattern:
+        """The compiled pattern; a ValueError if `token_pattern` is not valid."""
+        if self.token_pattern is None:
             return word_pattern()
         try:
-            pattern = re.compile(wanted)
+            regex = re.compile(self.token_pattern)
         except re.error as error:
-            raise ValueError(f"token_pattern is no regular expression: {error}. Got {wanted!r}.") from error
-        if pattern.groups > 1:
             raise ValueError(
-                "token_pattern may have one capturing group, which then is the token. Got More than 1 "
-                f"capturing group: {wanted!r}."
+                f"token_pattern must be a valid regular expression. Got {self.token_pattern!r}: {error}."
+            ) from error
+        if regex.groups > 1:
+            raise ValueError(
+                "token_pattern must have at most one capturing group. Got More than 1 capturing group: "
+                f"{self.token_pattern!r}. Write (?:...) for a group that does not capture."
             )
-        return pattern
+        return regex
 
     @cached_property
-    def portable(self) -> bool:
-        """Whether polars finds the same in a text that both read alike."""
-        wanted = self.wanted
-        if wanted is None:
+    def is_portable(self) -> bool:
+        """Whether polars finds the same words in every portable text."""
+        if self.token_pattern is None:
             return True
-        return bool(_PORTABLE.fullmatch(wanted)) and "" not in self.pattern.findall("a1_ .-\n")
+        finds_empty_words = "" in self.regex.findall("a1_ .-\n")
+        return bool(_PORTABLE_PATTERN.fullmatch(self.token_pattern)) and not finds_empty_words
 
-    def cut(self, texts: list[str]) -> Cut:
-        """Return the words of texts."""
-        if self.portable and not _forked and sum(map(len, texts)) >= _LEAST_FOR_POLARS:
-            return self._cut_by_polars(texts)
-        lists = [list(filter(None, self._find(text))) for text in texts]
-        counts = np.fromiter(map(len, lists), np.int64, len(lists))
-        return Cut(list(chain.from_iterable(lists)), counts)
+    def split(self, texts: list[str]) -> TokenizedTexts:
+        """Return the words of texts.
 
-    def _find(self, text: str) -> list[str]:
-        if self.wanted is None and _alike(text):  # spares most users the making of word_pattern
-            return re.findall(_PLAIN, text)
-        return self.pattern.findall(text)
+        Parameters
+        ----------
+        texts : list of str
+            Texts without lone surrogates.
 
-    def _cut_by_polars(self, texts: list[str]) -> Cut:
-        """Cut texts in Rust; those it might read otherwise than re are cut by re."""
+        Returns
+        -------
+        words : StringTokens or PolarsTokens
+        """
+        if self.is_portable and not _in_forked_process and sum(map(len, texts)) >= POLARS_MIN_CHARS:
+            return self._split_by_polars(texts)
+        return StringTokens.from_lists([list(filter(None, self._find_words(text))) for text in texts])
+
+    def _find_words(self, text: str) -> list[str]:
+        if self.token_pattern is None and is_portable_text(text):  # word_pattern() is slow to build
+            return re.findall(_SIMPLE_PATTERN, text)
+        return self.regex.findall(text)
+
+    def _split_by_polars(self, texts: list[str]) -> PolarsTokens:
+        """Split portable texts by polars and the other texts by re."""
         pl = polars()
-        plain = np.fromiter(map(_alike, texts), bool, len(texts))
-        fast, slow = np.flatnonzero(plain), np.flatnonzero(~plain)
-        pattern = _PLAIN if self.wanted is None else self.wanted
-        lists = on_all_cores(
-            pl.Series([texts[i] for i in fast], dtype=pl.String), lambda text: text.str.extract_all(pattern)
+        portable = np.fromiter(map(is_portable_text, texts), bool, len(texts))
+        by_polars, by_re = np.flatnonzero(portable), np.flatnonzero(~portable)
+        pattern = _SIMPLE_PATTERN if self.token_pattern is None else self.token_pattern
+        lists = evaluate_in_parallel(
+            pl.Series([texts[i] for i in by_polars], dtype=pl.String),
+            lambda text: text.str.extract_all(pattern),
         )
-        if len(slow):
-            others = [self.pattern.findall(texts[i]) for i in slow]
+        if len(by_re):
+            others = [self.regex.findall(texts[i]) for i in by_re]
             lists = pl.concat([lists, pl.Series(others, dtype=pl.List(pl.String))])
-            lists = lists.gather(np.argsort(np.concatenate([fast, slow])))
-        return Cut(lists.explode().drop_nulls(), lists.list.len().to_numpy().astype(np.int64))
+            lists = lists.gather(np.argsort(np.concatenate([by_polars, by_re])))
+        return PolarsTokens(lists.explode().drop_nulls(), lists.list.len().to_numpy().astype(np.int64))
 
 
-def _alike(text: str) -> bool:
-    """Return whether re and polars' regex read a text alike."""
+def is_portable_text(text: str) -> bool:
+    """Return whether re and polars' Rust regex classify every character of a text in the same way.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    is_portable : bool
+    """
     if text.isascii():
         return not any(map(text.__contains__, _SEPARATORS))
-    return _ALIKE.fullmatch(text) is not None
+    return _PORTABLE_TEXT.fullmatch(text) is not None
 
 
-def polars() -> Any:
-    """Return polars, imported when it is needed."""
-    import polars
-
-    return polars
-
-
-def on_all_cores(series: Any, expression: Callable[[Any], Any]) -> Any:
-    """Return what an expression makes of each value of a polars Series, a share on each core."""
-    pl = polars()
-    size = max(1, -(-len(series) // pl.thread_pool_size()))
-    shares = [series.slice(i, size).alias("values") for i in range(0, max(1, len(series)), size)]
-    found = pl.collect_all([pl.LazyFrame([share]).select(expression(pl.col("values"))) for share in shares])
-    return pl.concat([frame.to_series() for frame in found])
-
-
-_CLOSING = ".,;:!?%)\\]}\u2026\u201d\u060c\u061b\u061f\u0964"  # and the comma, semicolon, ? of Arabic, danda
+_CLOSING = ".,;:!?%)\\]}\u2026\u201d\u060c\u061b\u061f\u0964"  # with Arabic comma, semicolon, "?"; the danda
 _OPENING = "(\\[{$#\u201c\u201e\u00a1\u00bf"
-_WIDE = "\u3001\u3002\u3008-\u3011\uff01\uff08\uff09\uff0c\uff0e\uff1a\uff1b\uff1f"  # of Chinese and Japanese
-_SPACE_BEFORE = re.compile(f" ([{_CLOSING}{_WIDE}])")
-_SPACE_AFTER = re.compile(f"([{_OPENING}{_WIDE}]) ")
+_FULL_WIDTH = "\u3001\u3002\u3008-\u3011\uff01\uff08\uff09\uff0c\uff0e\uff1a\uff1b\uff1f"  # Chinese, Japanese
+_SPACE_BEFORE = re.compile(f" ([{_CLOSING}{_FULL_WIDTH}])")
+_SPACE_AFTER = re.compile(f"([{_OPENING}{_FULL_WIDTH}]) ")
 _INSIDE_WORDS = re.compile(r"(?<=\w) (['\u2019]) (?=(?:s|t|re|ve|ll|d|m)\b)|(?<=\w) ([-/]) (?=\w)")
 
 
-def print_words(words: list[str]) -> str:
-    """Join words as print does: no space before a comma, after a bracket or inside "don't".
+def join_words(words: list[str]) -> str:
+    """Join words to a text with the usual spacing.
+
+    There is no space before a comma, after an opening bracket or inside
+    "don't".
+
+    Parameters
+    ----------
+    words : list of str
+        Words and signs.
+
+    Returns
+    -------
+    text : str
 
     Examples
     --------
-    >>> from skrnn.text.words import print_words
-    >>> print_words(["it", "'", "s", "(", "very", ")", "good", "."])
+    >>> from skrnn.text.words import join_words
+    >>> join_words(["it", "'", "s", "(", "very", ")", "good", "."])
     "it's (very) good."
     """
     text = _INSIDE_WORDS.sub(r"\1\2", " ".join(words))

@@ -1,4 +1,4 @@
-"""Batches for training: buckets of similar length, the batches of an epoch, and noise."""
+"""Batches for training: the examples, buckets of similar length, the batches of an epoch, and noise."""
 
 from __future__ import annotations
 
@@ -11,33 +11,41 @@ from skrnn.ragged import Ragged
 _EDGES = np.unique(np.ceil(8 * 1.25 ** np.arange(80)).astype(np.int64) // 8 * 8)
 
 
+class Examples(NamedTuple):
+    """What a network learns from."""
+
+    sequences: Ragged  # ids of the texts
+    targets: np.ndarray | Ragged | None  # encoded targets, ids of the target texts, or None: the text itself
+    weights: np.ndarray  # (n_samples,) float32
+
+
 class Bucket(NamedTuple):
-    """Rows of like length, the batch size they are cut to and the length they are padded to."""
+    """Rows of similar length, their batch size, and the length to which they are padded."""
 
     rows: np.ndarray  # (n_rows,) int64
     batch_size: int
     length: int
 
 
-def buckets(counts: np.ndarray, batch_size: int, max_tokens: int) -> list[Bucket]:
-    """Sort rows into buckets of fixed lengths: few shapes, little padding, as many batches each epoch.
+def buckets(lengths: np.ndarray, batch_size: int, max_tokens: int) -> list[Bucket]:
+    """Sort rows into buckets of fixed lengths: few shapes, little padding, equally many batches each epoch.
 
-    A bucket of fewer rows than four batches joins the next longer one.
+    A bucket with fewer rows than four batches joins the next longer one.
 
     Parameters
     ----------
-    counts : ndarray of int of shape (n_samples,)
+    lengths : ndarray of int of shape (n_samples,)
         Length of each row.
     batch_size : int
-        Rows of a batch.
+        Number of rows of a batch.
     max_tokens : int
-        The most ids of a padded batch: long rows come in smaller batches.
+        Maximum number of ids in a padded batch; batches of long rows are smaller.
 
     Returns
     -------
     buckets : list of Bucket
     """
-    edges = np.searchsorted(_EDGES, counts)
+    edges = np.searchsorted(_EDGES, lengths)
     order = np.argsort(edges, kind="stable")
     stops = np.flatnonzero(np.diff(edges[order], append=len(_EDGES) + 1)) + 1
     out: list[Bucket] = []
@@ -46,7 +54,7 @@ def buckets(counts: np.ndarray, batch_size: int, max_tokens: int) -> list[Bucket
         if stop - start < 4 * batch_size and stop < len(order):
             continue
         rows = order[start:stop]
-        longest = int(counts[rows].max())
+        longest = int(lengths[rows].max())
         length = int(_EDGES[edges[rows[-1]]]) if longest <= _EDGES[-1] else longest
         out.append(Bucket(rows, max(1, min(batch_size, max_tokens // length)), length))
         start = stop
@@ -54,19 +62,19 @@ def buckets(counts: np.ndarray, batch_size: int, max_tokens: int) -> list[Bucket
 
 
 def epoch(parts: list[Bucket], rng: np.random.Generator) -> list[tuple[np.ndarray, int]]:
-    """Draw the batches of one epoch: rows shuffled within their bucket, batches among each other.
+    """Draw the batches of one epoch: rows are shuffled within their bucket, then the batches are shuffled.
 
     Parameters
     ----------
     parts : list of Bucket
         From :func:`buckets`.
     rng : numpy.random.Generator
-        Where the order comes from.
+        Source of the order.
 
     Returns
     -------
     batches : list of (ndarray of int, int)
-        Row numbers and the length to pad to; together each row once.
+        Row numbers and the length to pad to. Each row is in exactly one batch.
     """
     batches = []
     for rows, size, length in parts:
@@ -76,16 +84,16 @@ def epoch(parts: list[Bucket], rng: np.random.Generator) -> list[tuple[np.ndarra
 
 
 def add_noise(sequences: Ragged, share: float, rng: np.random.Generator) -> Ragged:
-    """Drop ids and move the others by up to three places (Hill et al. 2016; Lample et al. 2018).
+    """Remove ids and move the others by up to three places (Hill et al. 2016; Lample et al. 2018).
 
     Parameters
     ----------
     sequences : Ragged
-        Token ids.
+        Ids of the texts.
     share : float in [0, 1)
-        Share of the ids to drop; 0 leaves all as it is. Every row keeps at least one.
+        Share of the ids to remove. Every row keeps at least one. 0 returns the rows unchanged.
     rng : numpy.random.Generator
-        Where the noise comes from.
+        Source of the noise.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What training makes small, beside the losses that Keras has."""
+"""Training losses, by head; two of them are not in Keras."""
 
 from __future__ import annotations
 
@@ -7,17 +7,36 @@ from typing import Any
 import keras
 from keras import ops
 
-FLOAT = "float32"
+from skrnn.spec import Spec
+from skrnn.targets import HEADS
+from skrnn.train.layers import FLOAT
+from skrnn.train.recipe import Recipe
+
 _TINY = 1e-7
 
 
+def training_loss(spec: Spec, recipe: Recipe) -> Any:
+    """Return the loss that trains a network, as `keras.Model.compile` takes it.
+
+    The token weights of a batch sum to one, so the losses of heads that predict ids are sums.
+    """
+    head = HEADS[spec.head]
+    if spec.head == "seq2seq":
+        return SmoothedCrossentropy(recipe.label_smoothing)
+    if head.predicts_ids:
+        return keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="sum")
+    if recipe.r_drop:
+        return RDrop(head.loss, recipe.r_drop, one_distribution=head.activation == "softmax")
+    return head.loss
+
+
 class SmoothedCrossentropy(keras.losses.Loss):
-    """Cross-entropy of logits against the id with 1 - smoothing and all ids with the rest, summed.
+    """Cross-entropy of logits with label smoothing, summed over a batch.
 
     Parameters
     ----------
     smoothing : float, default=0.0
-        Share of the probability that is spread evenly (Szegedy et al. 2016).
+        Share of the probability that is spread evenly over all ids (Szegedy et al. 2016).
     """
 
     def __init__(self, smoothing: float = 0.0) -> None:
@@ -35,31 +54,33 @@ class SmoothedCrossentropy(keras.losses.Loss):
 
 
 class RDrop(keras.losses.Loss):
-    """Cross-entropy, and how far apart two dropout masks put the answers to one text (Liang et al. 2021).
+    """R-Drop: a loss plus the divergence between the outputs under two dropout masks (Liang et al. 2021).
 
-    Rows 2 i and 2 i + 1 of a batch are the same text; to the loss of each the divergence of its answer p from
-    the other one q, ``sum p log(p / q)``, is added, times a weight.
+    Rows 2 i and 2 i + 1 of a batch are the same text. To the loss of each row, the divergence of its output p
+    from the output q of the other row is added, ``sum p log(p / q)``, times a weight.
 
     Parameters
     ----------
-    head : {"softmax", "sigmoid"}
-        Whether labels exclude each other.
+    loss : str
+        Name of the Keras loss.
     weight : float
-        Of the divergence.
+        Weight of the divergence.
+    one_distribution : bool
+        Whether the outputs of a row are one distribution; otherwise each is the probability of a label, and
+        the divergences are averaged.
     """
 
-    def __init__(self, head: str, weight: float) -> None:
+    def __init__(self, loss: str | None, weight: float, *, one_distribution: bool) -> None:
         super().__init__(dtype=FLOAT, name="r_drop")
-        self.head, self.weight = head, weight
+        self.loss, self.weight, self.one_distribution = keras.losses.get(loss), weight, one_distribution
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Return losses (b,) of labels, (b,) or (b, n_outputs), and probabilities (b, n_outputs)."""
         n_outputs = y_pred.shape[-1]
         other = ops.reshape(ops.flip(ops.reshape(y_pred, (-1, 2, n_outputs)), axis=1), (-1, n_outputs))
-        if self.head == "softmax":
-            loss = keras.losses.sparse_categorical_crossentropy(y_true, y_pred)
+        loss = self.loss(y_true, y_pred)
+        if self.one_distribution:
             return loss + self.weight * ops.sum(_divergence(y_pred, other), axis=-1)
-        loss = keras.losses.binary_crossentropy(y_true, y_pred)
         both = _divergence(y_pred, other) + _divergence(1 - y_pred, 1 - other)
         return loss + self.weight * ops.mean(both, axis=-1)
 

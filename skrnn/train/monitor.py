@@ -1,4 +1,4 @@
-"""What watches a training from the data half: history, validation in NumPy, early stopping, progress."""
+"""What happens after each epoch: history, validation in NumPy, early stopping, progress. No Keras here."""
 
 from __future__ import annotations
 
@@ -6,88 +6,95 @@ import sys
 import time
 from collections.abc import Callable
 from multiprocessing import parent_process
-from typing import Literal
+from typing import cast
 
 import numpy as np
 
 from skrnn.ragged import Ragged
 from skrnn.serve.forward import Forward
-from skrnn.serve.heads import row_losses, score
-from skrnn.spec import TOKEN_HEADS, Spec, Weights
+from skrnn.spec import Spec, Weights
+from skrnn.targets import HEADS, Supervised
+from skrnn.train.batches import Examples
 
 
-def is_heard(verbose: int) -> bool:
-    """Return whether to write progress here: in worker processes, lines of several fits would mix."""
+def writes_progress(verbose: int) -> bool:
+    """Return whether to write progress here. In worker processes, the lines of several fits would mix."""
     return verbose > 1 or (verbose == 1 and parent_process() is None)
 
 
 class Validation:
-    """Held-out examples, scored by the NumPy twin.
+    """Held-out examples, scored in NumPy.
 
     Parameters
     ----------
-    sequences : Ragged
-        Ragged ids.
-    targets : ndarray or None
-        As in training; None where the text is the target.
-    weights : ndarray of shape (n_samples,)
-        Sample weights.
+    examples : Examples
+        The held-out data.
     n_jobs : int
-        Threads.
+        Number of threads.
+    score : callable, default=None
+        Returns the score of a network from its Spec and weights; None for that of the head, or for the mean
+        log-probability of an id where the head predicts ids.
     """
 
     def __init__(
-        self, sequences: Ragged, targets: np.ndarray | None, weights: np.ndarray, n_jobs: int
+        self, examples: Examples, n_jobs: int, score: Callable[[Spec, Weights], float] | None = None
     ) -> None:
-        self.sequences, self.targets, self.weights = sequences, targets, weights
-        self.n_jobs = n_jobs
+        self.examples, self.n_jobs, self.score = examples, n_jobs, score
 
     def __call__(self, spec: Spec, weights: Weights) -> tuple[float, float]:
-        """Return loss and score: the mean of the losses, and accuracy, R2 or minus the loss."""
-        forward = Forward(spec, weights)
-        if spec.head in TOKEN_HEADS or self.targets is None:
-            value = forward.log_likelihood(self.sequences, self.n_jobs)
-            ends = np.diff(self.sequences.offsets) + 1
-            mean = float(self.weights @ value / (self.weights @ ends))
-            return -mean, mean
-        outputs = forward.outputs(forward.encode(self.sequences, self.n_jobs))
-        losses = row_losses(spec.head, outputs, self.targets)
-        mean = float(np.average(losses, weights=self.weights))
-        return mean, score(spec.head, outputs, self.targets, self.weights)
+        """Return the loss and the score of a network."""
+        sequences, targets, sample_weight = self.examples
+        if HEADS[spec.head].predicts_ids:
+            loss = -self._mean_log_probability(spec, weights)
+            score = -loss
+        else:
+            forward = Forward(spec, weights)
+            outputs = forward.outputs(forward.encode(sequences, self.n_jobs))
+            head, codes = cast(type[Supervised], HEADS[spec.head]), cast(np.ndarray, targets)
+            loss = float(np.average(head.losses(outputs, codes), weights=sample_weight))
+            score = head.score(outputs, codes, sample_weight)
+        return loss, score if self.score is None else self.score(spec, weights)
+
+    def _mean_log_probability(self, spec: Spec, weights: Weights) -> float:
+        """Return the mean log-probability of an id of the targets, text ends included."""
+        sequences, targets, sample_weight = self.examples
+        written = targets if isinstance(targets, Ragged) else sequences
+        values = Forward(spec, weights).decoder.log_likelihood(sequences, written, n_jobs=self.n_jobs)
+        return float(sample_weight @ values / (sample_weight @ (written.lengths + 1)))
 
 
 class Monitor:
-    """Called after each epoch: keeps the history and the best weights, says when to stop.
+    """Called after each epoch: records the history, keeps the best weights and decides when to stop.
 
     Parameters
     ----------
     spec : Spec
-        The network.
-    validation : callable or None
-        Returns loss and score of weights on held-out examples, as :class:`Validation`; without them the
-        last weights are the best.
+        The architecture.
+    validation : Validation or None
+        Returns the loss and the score of weights on held-out examples. Without it, the last weights are the
+        best.
     patience : int
-        Epochs without a gain of more than `tol` before the training stops.
+        Number of epochs without improvement after which training stops.
     tol : float
-        The least fall of the validation loss, or rise of its score, that counts as a gain.
+        Smallest fall of the validation loss, or rise of the score, that counts as an improvement.
     epochs : int
-        The most epochs, for the progress line.
+        Maximum number of epochs, for the progress line.
     n_tokens : int
-        Tokens of an epoch, for the progress line.
+        Number of tokens in an epoch, for the progress line.
     learning_rate : float
-        For the message when the loss is not finite.
+        For the error message if the loss is not finite.
     verbose : int
-        0 for no progress lines, 1 for none in a worker process, 2 for progress lines everywhere.
+        0 writes no progress, 1 writes a line for each epoch except in worker processes, 2 always writes it.
     owner : str
         Class name of the estimator.
-    by : {"loss", "score"}, default="loss"
-        What of the validation says which weights are the best.
+    by_score : bool, default=False
+        Whether the best weights have the highest score instead of the lowest loss.
     """
 
     def __init__(
         self,
         spec: Spec,
-        validation: Callable[[Spec, Weights], tuple[float, float]] | None,
+        validation: Validation | None,
         *,
         patience: int,
         tol: float,
@@ -96,12 +103,12 @@ class Monitor:
         learning_rate: float,
         verbose: int,
         owner: str,
-        by: Literal["loss", "score"] = "loss",
+        by_score: bool = False,
     ) -> None:
         self.spec, self.validation = spec, validation
-        self.patience, self.tol = patience, tol
+        self.patience, self.tol, self.by_score = patience, tol, by_score
         self.epochs, self.n_tokens, self.learning_rate = epochs, n_tokens, learning_rate
-        self.verbose, self.owner, self.by = verbose, owner, by
+        self.verbose, self.owner = verbose, owner
         self.history: dict[str, list[float]] = {"loss": []}
         if validation is not None:
             self.history |= {"val_loss": [], "val_score": []}
@@ -110,8 +117,24 @@ class Monitor:
         self._best, self._waited = -np.inf, 0
         self._begun = time.perf_counter()
 
+    @property
+    def state(self) -> dict[str, object]:
+        """What a checkpoint needs to continue."""
+        return {
+            "history": self.history,
+            "weights": self.weights,
+            "best_epoch": self.best_epoch,
+            "best": float(self._best),
+            "waited": self._waited,
+        }
+
+    @state.setter
+    def state(self, state: dict) -> None:
+        self.history, self.weights, self.best_epoch = state["history"], state["weights"], state["best_epoch"]
+        self._best, self._waited = state["best"], state["waited"]
+
     def __call__(self, epoch: int, loss: float, read: Callable[[], Weights]) -> bool:
-        """Take in one epoch and return whether to go on.
+        """Record one epoch and return whether to continue.
 
         Raises
         ------
@@ -122,29 +145,28 @@ class Monitor:
         if not np.isfinite(loss) or not all(np.isfinite(array).all() for array in weights.values()):
             raise FloatingPointError(
                 f"{self.owner}: the loss became {loss if not np.isfinite(loss) else np.nan} in epoch "
-                f"{epoch + 1} at learning_rate={self.learning_rate}. Lower learning_rate; nothing was fitted."
+                f"{epoch + 1} at learning_rate={self.learning_rate}. Lower learning_rate. The estimator is "
+                "unchanged."
             )
         self.history["loss"].append(loss)
-        more = True
+        going = True
         if self.validation is None:
-            self._keep(epoch, weights)  # each time: a callback of the user's may end it any time
+            self._keep(epoch, weights)  # after each epoch: a callback may stop the training at any time
         else:
-            more = self._validate(epoch, weights)
-        if is_heard(self.verbose):
+            going = self._validate(self.validation, epoch, weights)
+        if writes_progress(self.verbose):
             self._report(epoch)
-        return more
+        return going
 
-    def _validate(self, epoch: int, weights: Weights) -> bool:
-        if self.validation is None:
-            return True
-        val_loss, val_score = self.validation(self.spec, weights)
+    def _validate(self, validation: Validation, epoch: int, weights: Weights) -> bool:
+        val_loss, val_score = validation(self.spec, weights)
         self.history["val_loss"].append(val_loss)
         self.history["val_score"].append(val_score)
-        value = -val_loss if self.by == "loss" else val_score
+        value = val_score if self.by_score else -val_loss
         gain = value - self._best
         if gain > 0 or not self.weights:
             self._keep(epoch, weights)
-            self._best = max(self._best, value)  # NaN is not more
+            self._best = max(self._best, value)  # NaN is no improvement
         self._waited = 0 if gain > self.tol else self._waited + 1
         return self._waited < self.patience
 
@@ -152,7 +174,7 @@ class Monitor:
         self.best_epoch, self.weights = epoch, weights
 
     def _report(self, epoch: int) -> None:
-        """Write one line: it reads the same in a terminal, a notebook and a log file."""
+        """Write one line, which reads the same in a terminal, a notebook and a log file."""
         seconds = time.perf_counter() - self._begun
         values = [f"{name} {values[-1]:.4f}" for name, values in self.history.items()]
         speed = self.n_tokens * (epoch + 1) / seconds

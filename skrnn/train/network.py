@@ -1,4 +1,4 @@
-"""Stages 2 to 5 as Keras layers: a Spec to a keras.Model. Keras is imported here and in training only."""
+"""Stages 2 to 5 as a Keras model, built from a Spec."""
 
 from __future__ import annotations
 
@@ -9,230 +9,19 @@ import keras
 from keras import ops
 
 from skrnn.ragged import PAD
-from skrnn.spec import EPSILON, TOKEN_HEADS, Spec, Weights
-from skrnn.train.self_attention import Block, Last, Positions
+from skrnn.serve.weights import head_width
+from skrnn.spec import Spec, Weights
+from skrnn.targets import HEADS
+from skrnn.train.layers import FLOAT, DecoderAttention, IdsHead, pool
+from skrnn.train.recipe import Recipe
+from skrnn.train.self_attention import read_by_self_attention
 from skrnn.train.tensorflow import recurrent_layer
-
-_HEAD_ACTIVATION = {"sigmoid": "sigmoid", "linear": "linear"}
-FLOAT = "float32"
-
-
-class Pooling(keras.layers.Layer):
-    """Stage 4's compression of a masked sequence to its mean, its maximum or a learned mean.
-
-    Parameters
-    ----------
-    kind : {"mean", "max", "attention"}
-        How; "attention" as Yang et al. (2016), ``softmax(tanh(h W + b) c)``.
-    **kwargs
-        Of keras.layers.Layer.
-    """
-
-    def __init__(self, kind: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.kind = kind
-        self.supports_masking = True
-
-    def build(self, shape: tuple) -> None:
-        """Make the weights of "attention"."""
-        if self.kind == "attention":
-            w = shape[-1]
-            self.kernel = self.add_weight(shape=(w, w), initializer="zeros", name="kernel")
-            self.bias = self.add_weight(shape=(w,), initializer="zeros", name="bias")
-            self.context = self.add_weight(shape=(w,), initializer="zeros", name="context")
-
-    def call(self, h: Any, mask: Any) -> Any:
-        """Return (b, w) of states (b, t, w) and their mask (b, t)."""
-        mask = ops.expand_dims(mask, -1)  # (b, t, 1)
-        if self.kind == "max":
-            return ops.max(ops.where(mask, h, -1e30), axis=1)
-        if self.kind == "mean":
-            weight = ops.cast(mask, h.dtype)
-        else:
-            score = ops.matmul(ops.tanh(ops.matmul(h, self.kernel) + self.bias), self.context[:, None])
-            weight = ops.softmax(ops.where(mask, score, -1e30), axis=1)
-        return ops.sum(h * weight, axis=1) / ops.sum(weight, axis=1)
-
-    def compute_mask(self, *_: Any) -> None:
-        """Return no mask: the steps are gone."""
-
-    def get_config(self) -> dict:
-        """Return what builds the layer again."""
-        return {**super().get_config(), "kind": self.kind}
-
-
-class IdsHead(keras.layers.Layer):
-    """Logits of ids, by a kernel of its own or the rows of an embedding (Press & Wolf 2017).
-
-    In training the softmax over a large vocabulary may be sampled, of some candidates only. The batch's own
-    targets are among them for sure, the others stand for all that are not; an offset of ``-log(probability of
-    being drawn)`` on their logits makes the sum over candidates an unbiased estimate of the sum over all
-    (Bengio & Senecal 2008; Jean et al. 2015).
-
-    Parameters
-    ----------
-    n_ids : int
-        How many.
-    embedding : keras.layers.Embedding, default=None
-        Built before; its weights stay its own.
-    **kwargs
-        Of keras.layers.Layer.
-    """
-
-    def __init__(self, n_ids: int, embedding: Any = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.supports_masking = True
-        self.n_ids, self.tied = n_ids, embedding is not None
-        self._rows = lambda: embedding.embeddings  # a function: Keras does not count it as a weight of ours
-
-    def build(self, x_shape: tuple, candidates_shape: Any = None, offsets_shape: Any = None) -> None:
-        """Make the weights."""
-        if not self.tied:
-            self.kernel = self.add_weight((x_shape[-1], self.n_ids), initializer="zeros", name="kernel")
-        self.bias = self.add_weight((self.n_ids,), initializer="zeros", name="bias")
-
-    def call(self, x: Any, candidates: Any = None, offsets: Any = None) -> Any:
-        """Return logits (..., n) of vectors (..., d); candidates and offsets (b, n) have equal rows."""
-        if candidates is None:
-            return ops.matmul(x, ops.transpose(self._rows()) if self.tied else self.kernel) + self.bias
-        ids = candidates[0]
-        kernel = (
-            ops.transpose(ops.take(self._rows(), ids, axis=0))
-            if self.tied
-            else ops.take(self.kernel, ids, axis=1)
-        )
-        return ops.matmul(x, kernel) + ops.take(self.bias, ids) + offsets[0]
-
-
-class Builder:
-    """One network under construction: hands every random layer a seed of its own, which training replaces."""
-
-    def __init__(self, spec: Spec, *, training: bool = False) -> None:
-        self.spec, self.seed = spec, 0
-        self.recurrent = recurrent_layer(spec, training=training)
-
-    def next_seed(self) -> int:
-        """Return a seed that no other layer has."""
-        self.seed = (self.seed + 0x9E3779B9) % 2**31
-        return self.seed
-
-    def dropout(self, x: Any, name: str) -> Any:
-        """Return x with a share of its values zeroed in training."""
-        if not self.spec.dropout:
-            return x
-        layer = keras.layers.Dropout(
-            self.spec.dropout, seed=self.next_seed(), dtype=FLOAT, name=f"{name}_dropout"
-        )
-        return layer(x)
-
-    def dense(self, units: int, activation: str, name: str) -> keras.layers.Dense:
-        """Return a linear layer with an activation."""
-        return keras.layers.Dense(
-            units, activation=activation, kernel_initializer="zeros", dtype=FLOAT, name=name
-        )
-
-    def run(
-        self, name: str, x: Any, mask: Any, *, sequences: bool, start: list | None = None
-    ) -> tuple[Any, Any]:
-        """Return the states of one direction, (b, t, u) or None, and the last ones, (b, u)."""
-        reverse = name.startswith("backward")
-        cell = self.recurrent(
-            self.spec.rnn_units,
-            activation=self.spec.rnn_activation,
-            recurrent_dropout=self.spec.recurrent_dropout,
-            return_sequences=sequences,
-            return_state=sequences,
-            go_backwards=reverse,
-            kernel_initializer="zeros",
-            recurrent_initializer="zeros",
-            seed=self.next_seed(),
-            trainable=self.spec.frozen != "encoder" or name.startswith("decoder"),
-            dtype=FLOAT,
-            name=name,
-        )
-        out = cell(x, mask=mask, initial_state=start)
-        if not sequences:
-            return None, out
-        return (ops.flip(out[0], axis=1) if reverse else out[0]), out[1]
-
-    def both(self, level: int, x: Any, mask: Any, *, sequences: bool) -> tuple[Any, Any]:
-        """Return the states of one recurrent layer, (b, t, w) or None, and the last ones, (b, w)."""
-        runs = [self.run(f"{d}_{level}", x, mask, sequences=sequences) for d in self.spec.directions]
-        sequence, last = zip(*runs, strict=True)
-        return _join(sequence) if sequences else None, _join(last)
-
-    def stack(self, x: Any, mask: Any, *, sequences: bool) -> tuple[Any, Any]:
-        """Return the states of the top layer, (b, t, w) or None, and the last ones, (b, w)."""
-        if self.spec.layer == "self_attention":
-            return self.attend(x, mask)
-        for level in range(self.spec.n_layers):
-            needed = sequences or level < self.spec.n_layers - 1
-            x, last = self.both(level, x, mask, sequences=needed)
-        return x, last
-
-    def attend(self, x: Any, mask: Any) -> tuple[Any, Any]:
-        """Return the states of self-attention, (b, t, w), and those of the last tokens, (b, w)."""
-        spec = self.spec
-        own = {"trainable": spec.frozen != "encoder", "dtype": FLOAT}
-        x = Positions(spec.rnn_units, name="positions", **own)(x, mask=mask)
-        for level in range(spec.n_layers):
-            block = Block(
-                spec.n_heads,
-                not spec.bidirectional,
-                spec.rnn_activation,
-                spec.recurrent_dropout,
-                self.next_seed() if spec.recurrent_dropout else 0,
-                name=f"block_{level}",
-                **own,
-            )
-            x = block(x, mask=mask)
-        x = keras.layers.LayerNormalization(epsilon=EPSILON, name="norm", **own)(x)
-        return x, Last(dtype=FLOAT, name="last")(x, mask=mask)
-
-    def encoder(self, x: Any, mask: Any) -> Any:
-        """Return the vector of stage 4, (b, n_components)."""
-        x, last = self.stack(x, mask, sequences=self.spec.pooling != "last")
-        return self.pooled(x, last, mask)
-
-    def pooled(self, x: Any, last: Any, mask: Any) -> Any:
-        """Return the vector of all states of the top layer, (b, t, w), and of the last ones, (b, w)."""
-        spec = self.spec
-        parts = [last] if spec.pooling in ("last", "concat") else []
-        kinds = ("mean", "max") if spec.pooling == "concat" else (spec.pooling,)
-        for kind in kinds:
-            if kind != "last":
-                name = "pooling" if kind == spec.pooling else f"pooling_{kind}"
-                parts.append(Pooling(kind, dtype=FLOAT, name=name)(x, mask=mask))
-        vector = _join(parts)
-        if spec.n_components:
-            vector = self.dense(spec.n_components, spec.activation, "projection")(vector)
-        return vector
-
-    def language_model(self, x: Any, mask: Any, *, sequences: bool) -> Any:
-        """Return what predicts the next id: all forward states, (b, t, u), or the last one, (b, u)."""
-        if self.spec.bidirectional:
-            states, last = self.run("forward_0", x, mask, sequences=sequences)
-        else:
-            states, last = self.stack(x, mask, sequences=sequences)
-        return states if sequences else last
-
-    def backwards(self, x: Any, mask: Any) -> Any:
-        """Return what predicts the id before: the backward states, (b, t, u)."""
-        return self.run("backward_0", x, mask, sequences=True)[0]
-
-    def decoder(self, x: Any, mask: Any, vector: Any) -> Any:
-        """Return the decoder's states (b, t, u); it reads each previous id beside the vector."""
-        vector = ops.expand_dims(vector, 1) * ops.ones_like(x[:, :, :1])  # (b, t, n_components)
-        return self.run("decoder", ops.concatenate([x, vector], axis=-1), mask, sequences=True)[0]
-
-
-def _join(parts: Sequence) -> Any:
-    return parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=-1)
 
 
 def network(
     spec: Spec,
     weights: Weights,
+    recipe: Recipe | None = None,
     *,
     length: int | None = None,
     training: bool = False,
@@ -243,71 +32,256 @@ def network(
     Parameters
     ----------
     spec : Spec
-        The network.
+        The architecture.
     weights : dict of str to ndarray
         Its weights.
+    recipe : Recipe, default=None
+        Dropout, and what training leaves unchanged. None for no dropout.
     length : int, default=None
-        Columns of the input; None for any.
+        Number of columns of the input; None for any.
     training : bool, default=False
-        Whether it is to be trained: a language model then predicts at every step and in both directions,
-        not the next id after the last step only.
+        Whether the model is for training. A language model then predicts at each step and in both directions,
+        not only after the last step, and heads that predict ids return logits.
     sampled : bool, default=False
-        Whether a head that predicts ids does so among some candidates only, as in training with a large
-        vocabulary; two more inputs then hold their ids and what is added to their logits.
+        Whether a head that predicts ids does so among some candidates. Two more inputs then hold the
+        candidate ids and the offsets of their logits.
 
     Returns
     -------
     model : keras.Model
-        Ids, int32 (b, t), zero on the right where a text has ended, to the activated head, float32 (in
-        training, logits of a head that predicts ids). An
-        autoencoder takes [ids, ids with a boundary before them], and so does a language model of two
-        directions [ids with a boundary before them, ids with one after them].
+        Takes ids, int32 (b, t), with zeros on the right as padding, and returns the activated head, float32.
+        An autoencoder takes [ids, previous ids], with a boundary before the text. In training, a
+        bidirectional language model takes [ids after a boundary, ids before a boundary]. A "seq2seq" model
+        takes [ids of the source, previous ids of the target] and returns (b, s, n_outputs).
     """
-    build = Builder(spec, training=training)
-    ids = keras.Input((length,), dtype="int32", name="ids")
-    inputs = [ids]
-    embedding = keras.layers.Embedding(
-        spec.n_ids,
-        spec.embedding_dim,
-        embeddings_initializer="zeros",
-        trainable=spec.frozen == "nothing",
-        dtype=FLOAT,
-        name="embedding",
-    )
-
-    def embed(ids: Any, name: str) -> tuple[Any, Any]:
-        return build.dropout(embedding(ids), name), ops.not_equal(ids, PAD)
-
-    if spec.head == "language_model":
-        vector = build.language_model(*embed(ids, "embedding"), sequences=training)
-        if training and spec.bidirectional:
-            inputs.append(keras.Input((length,), dtype="int32", name="following"))
-            vector = ops.concatenate([vector, build.backwards(*embed(inputs[1], "following"))], axis=1)
-    else:
-        vector = build.encoder(*embed(ids, "embedding"))
-    if spec.head == "autoencoder":
-        previous = keras.Input((None if length is None else length + 1,), dtype="int32", name="previous")
-        inputs.append(previous)
-        vector = build.decoder(*embed(previous, "previous"), vector)
-    vector = build.dropout(vector, "vector")
-    if spec.head in TOKEN_HEADS and spec.tied_embeddings:
-        vector = build.dense(spec.head_width, "linear", "combine")(vector)
-    if spec.head in TOKEN_HEADS and (training or spec.tied_embeddings):
-        if sampled:
-            inputs += [keras.Input((None,), dtype="int32", name="candidates"),
-                       keras.Input((None,), dtype=FLOAT, name="offsets")]  # fmt: skip
-        tied = embedding if spec.tied_embeddings else None
-        vector = IdsHead(spec.n_outputs, tied, dtype=FLOAT, name="head")(vector, *inputs[-2:] * sampled)
-        vector = vector if training else ops.softmax(vector)
-    elif spec.head != "none":
-        activation = _HEAD_ACTIVATION.get(spec.head, "softmax")
-        vector = build.dense(spec.n_outputs, activation, "head")(vector)
-    model = keras.Model(inputs if len(inputs) > 1 else ids, vector, name="skrnn")
+    build = Builder(spec, recipe or Recipe(), length, training=training, sampled=sampled)
+    outputs = build.text_to_text() if spec.head == "seq2seq" else build.text_to_head()
+    inputs = build.inputs
+    model = keras.Model(inputs if len(inputs) > 1 else inputs[0], outputs, name="skrnn")
     for name, variable in variables(model).items():
         variable.assign(weights[name])
     return model
 
 
 def variables(model: keras.Model) -> dict[str, Any]:
-    """Return the weights of a network under the names of :func:`skrnn.spec.weight_shapes`."""
+    """Return the weights of a network under the names of :func:`skrnn.serve.weights.weight_shapes`."""
     return {f"{layer.name}/{v.name}": v for layer in model.layers for v in layer.weights}
+
+
+class Builder:
+    """One network under construction.
+
+    Parameters
+    ----------
+    spec, recipe, length, training, sampled
+        As for :func:`network`.
+    """
+
+    def __init__(
+        self, spec: Spec, recipe: Recipe, length: int | None, *, training: bool, sampled: bool
+    ) -> None:
+        self.spec, self.recipe, self.length = spec, recipe, length
+        self.training, self.sampled = training, sampled
+        self.encoder_is_frozen = recipe.frozen == "encoder"
+        self.recurrent = recurrent_layer(spec, recipe, training=training)
+        self.inputs: list[Any] = []
+        self.seed = 0
+
+    # -- the networks --------------------------------------------------------------------------
+
+    def text_to_head(self) -> Any:
+        """Return the output for one text: its label, its number, or its own ids."""
+        spec = self.spec
+        ids = self.input("ids", self.length)
+        embedding = self.embedding(spec.n_ids, "embedding")
+        if spec.head == "language_model":
+            vector = self.next_and_previous(ids, embedding)
+        else:
+            x = self.dropout(embedding(ids), "embedding")
+            vector = self.encode(x, ops.not_equal(ids, PAD))
+        if spec.head == "autoencoder":
+            previous = self.input("previous", None if self.length is None else self.length + 1)
+            x = self.dropout(embedding(previous), "previous")
+            vector = self.decode_vector(x, ops.not_equal(previous, PAD), vector)
+        vector = self.dropout(vector, "vector")
+        head = HEADS[spec.head]
+        if head.predicts_ids:
+            return self.ids_head(vector, embedding)
+        return vector if spec.head == "none" else self.dense(spec.n_outputs, head.activation, "head")(vector)
+
+    def text_to_text(self) -> Any:
+        """Return the output for each id of the target text."""
+        spec = self.spec
+        ids, previous = self.input("ids", None), self.input("previous", None)
+        mask = ops.not_equal(ids, PAD)
+        x = self.dropout(self.embedding(spec.n_ids, "embedding")(ids), "embedding")
+        memory, last = self.read(x, mask, sequences=True)
+        vector = self.project(pool(spec.pooling, memory, last, mask))
+        embedding = self.embedding(spec.n_outputs, "target_embedding")
+        x = self.dropout(embedding(previous), "target_embedding")
+        x = self.decode_with_attention(x, ops.not_equal(previous, PAD), memory, mask, vector)
+        x = self.dropout(x, "combine")
+        tied = embedding if spec.tied_embeddings else None
+        x = IdsHead(spec.n_outputs, tied, dtype=FLOAT, name="head")(x)
+        return x if self.training else ops.softmax(x)
+
+    # -- stage 2 -------------------------------------------------------------------------------
+
+    def input(self, name: str, length: int | None, dtype: str = "int32") -> Any:
+        """Return a new input of the model."""
+        self.inputs.append(keras.Input((length,), dtype=dtype, name=name))
+        return self.inputs[-1]
+
+    def embedding(self, n_ids: int, name: str) -> keras.layers.Embedding:
+        """Return an embedding layer."""
+        return keras.layers.Embedding(
+            n_ids,
+            self.spec.embedding_dim,
+            embeddings_initializer="zeros",
+            trainable=self.recipe.frozen == "nothing" or name != "embedding",
+            dtype=FLOAT,
+            name=name,
+        )
+
+    # -- stage 3 -------------------------------------------------------------------------------
+
+    def read(self, x: Any, mask: Any, *, sequences: bool) -> tuple[Any, Any]:
+        """Return the states of the top layer, (b, t, w) or None, and the last states, (b, w)."""
+        if not self.spec.is_recurrent:
+            return read_by_self_attention(
+                self.spec, self.recipe, x, mask, self.next_seed, trainable=not self.encoder_is_frozen
+            )
+        for level in range(self.spec.n_layers):
+            needed = sequences or level < self.spec.n_layers - 1
+            runs = [self.run(f"{d}_{level}", x, mask, sequences=needed) for d in self.spec.directions]
+            states, last = zip(*runs, strict=True)
+            x = join(states) if needed else None
+        return x, join(last)
+
+    def run(
+        self, name: str, x: Any, mask: Any, *, sequences: bool, start: list | None = None
+    ) -> tuple[Any, Any]:
+        """Return the states of one direction, (b, t, u) or None, and the last states, (b, u)."""
+        reverse = name.startswith("backward")
+        layer = self.recurrent(
+            self.spec.rnn_units,
+            activation=self.spec.rnn_activation,
+            recurrent_dropout=self.recipe.recurrent_dropout,
+            return_sequences=sequences,
+            return_state=sequences,
+            go_backwards=reverse,
+            kernel_initializer="zeros",
+            recurrent_initializer="zeros",
+            seed=self.next_seed(),
+            trainable=not self.encoder_is_frozen or name.startswith("decoder"),
+            dtype=FLOAT,
+            name=name,
+        )
+        out = layer(x, mask=mask, initial_state=start)
+        if not sequences:
+            return None, out
+        return (ops.flip(out[0], axis=1) if reverse else out[0]), out[1]
+
+    # -- stage 4 -------------------------------------------------------------------------------
+
+    def encode(self, x: Any, mask: Any) -> Any:
+        """Return the encoding of each text, (b, n_components)."""
+        states, last = self.read(x, mask, sequences=self.spec.pooling != "last")
+        return self.project(pool(self.spec.pooling, states, last, mask))
+
+    def project(self, vector: Any) -> Any:
+        """Return the linear layer and activation of pooled states, where there is one."""
+        if self.spec.n_components is None:
+            return vector
+        return self.dense(self.spec.n_components, self.spec.activation, "projection")(vector)
+
+    # -- stage 5 -------------------------------------------------------------------------------
+
+    def next_and_previous(self, ids: Any, embedding: Any) -> Any:
+        """Return the states that predict the ids of a language model.
+
+        In training these are all forward states and, for two directions, all backward states after them,
+        (b, t, u) or (b, 2 t, u); otherwise the last forward state, (b, u).
+        """
+
+        def read(ids: Any, name: str, direction: str) -> Any:
+            x, mask = self.dropout(embedding(ids), name), ops.not_equal(ids, PAD)
+            if self.spec.bidirectional:
+                states, last = self.run(direction, x, mask, sequences=self.training)
+            else:
+                states, last = self.read(x, mask, sequences=self.training)
+            return states if self.training else last
+
+        vector = read(ids, "embedding", "forward_0")
+        if self.training and self.spec.bidirectional:
+            following = self.input("following", self.length)
+            backward = read(following, "following", "backward_0")
+            vector = ops.concatenate([vector, backward], axis=1)
+        return vector
+
+    def decode_vector(self, x: Any, mask: Any, vector: Any) -> Any:
+        """Return the states (b, t, u) of a decoder that reads the vector beside each previous id."""
+        vector = ops.expand_dims(vector, 1) * ops.ones_like(x[:, :, :1])  # (b, t, n_components)
+        return self.run("decoder", ops.concatenate([x, vector], axis=-1), mask, sequences=True)[0]
+
+    def decode_with_attention(self, x: Any, target_mask: Any, memory: Any, mask: Any, vector: Any) -> Any:
+        """Return what the output layer reads, (b, s, head_width).
+
+        The bottom cell reads the previous ids, its states query the attention, and the cells above read its
+        states and contexts (Wu et al. 2016). All steps of a layer run in one call.
+        """
+        spec = self.spec
+        starts = self.dense(spec.n_layers * spec.rnn_units, "tanh", "bridge")(vector)
+        context: Any = None
+        for level, start in enumerate(ops.split(starts, spec.n_layers, axis=1)):
+            states = [start, ops.zeros_like(start)] if spec.cell == "lstm" else [start]
+            x = x if context is None else ops.concatenate([x, context], axis=-1)
+            x, _ = self.run(f"decoder_{level}", x, target_mask, sequences=True, start=states)
+            if context is None and spec.attention:
+                attention = DecoderAttention(spec.attention, dtype=FLOAT, name="attention")
+                context = attention(x, memory, memory_mask=mask)
+            elif context is None:
+                context = ops.expand_dims(vector, 1) * ops.ones_like(x[:, :, :1])
+        combined = ops.concatenate([x, context], axis=-1)
+        return self.dense(head_width(spec), "tanh", "combine")(combined)
+
+    def ids_head(self, vector: Any, embedding: Any) -> Any:
+        """Return the logits of ids in training, otherwise their probabilities."""
+        spec = self.spec
+        if spec.tied_embeddings:
+            vector = self.dense(head_width(spec), "linear", "combine")(vector)
+        elif not self.training:
+            return self.dense(spec.n_outputs, "softmax", "head")(vector)
+        candidates = []
+        if self.sampled:
+            candidates = [self.input("candidates", None), self.input("offsets", None, FLOAT)]
+        tied = embedding if spec.tied_embeddings else None
+        logits = IdsHead(spec.n_outputs, tied, dtype=FLOAT, name="head")(vector, *candidates)
+        return logits if self.training else ops.softmax(logits)
+
+    # -- layers --------------------------------------------------------------------------------
+
+    def next_seed(self) -> int:
+        """Return a seed that no other layer has; training replaces it."""
+        self.seed = (self.seed + 0x9E3779B9) % 2**31
+        return self.seed
+
+    def dropout(self, x: Any, name: str) -> Any:
+        """Return x with dropout in training."""
+        if not self.recipe.dropout:
+            return x
+        layer = keras.layers.Dropout(
+            self.recipe.dropout, seed=self.next_seed(), dtype=FLOAT, name=f"{name}_dropout"
+        )
+        return layer(x)
+
+    def dense(self, units: int, activation: str, name: str) -> keras.layers.Dense:
+        """Return a linear layer with an activation."""
+        return keras.layers.Dense(
+            units, activation=activation, kernel_initializer="zeros", dtype=FLOAT, name=name
+        )
+
+
+def join(parts: Sequence) -> Any:
+    """Return tensors side by side."""
+    return parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=-1)

@@ -1,24 +1,28 @@
-"""Self-attention as Keras layers: what :mod:`skrnn.serve.self_attention` computes, trained. Keras half."""
+"""Self-attention as Keras layers; :mod:`skrnn.serve.self_attention` computes the same in NumPy."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
 from keras import ops
 
-from skrnn.spec import EPSILON, frequencies
+from skrnn.serve.self_attention import EPSILON, frequencies
+from skrnn.spec import Spec
+from skrnn.train.layers import FLOAT
+from skrnn.train.recipe import Recipe
 
 
 class Positions(keras.layers.Layer):
-    """Embeddings in the width of the states, and where each token stands.
+    """Projects embeddings to the width of the states and adds the position of each token.
 
     Parameters
     ----------
     width : int
-        Of the states.
+        Width of the states.
     **kwargs
-        Of keras.layers.Layer.
+        Arguments of keras.layers.Layer.
     """
 
     def __init__(self, width: int, **kwargs: Any) -> None:
@@ -26,39 +30,41 @@ class Positions(keras.layers.Layer):
         self.width, self.supports_masking = width, True
 
     def build(self, shape: tuple) -> None:
-        """Make the weights."""
+        """Create the weights."""
         self.kernel = self.add_weight(shape=(shape[-1], self.width), initializer="zeros", name="kernel")
         self.bias = self.add_weight(shape=(self.width,), initializer="zeros", name="bias")
         self.gain = self.add_weight(shape=(self.width,), initializer="zeros", name="gain")
 
     def call(self, x: Any, mask: Any) -> Any:
         """Return (b, t, w) of embeddings (b, t, d) and their mask (b, t)."""
-        angles = ops.cast(places(mask), x.dtype)[:, :, None] * frequencies(self.width)
+        angles = ops.cast(positions(mask), x.dtype)[:, :, None] * frequencies(self.width)
         waves = ops.concatenate([ops.sin(angles), ops.cos(angles)], axis=-1)[:, :, : self.width]
         return ops.matmul(x, self.kernel) + self.bias + self.gain * waves
 
     def get_config(self) -> dict:
-        """Return what builds the layer again."""
+        """Return the arguments that rebuild the layer."""
         return {**super().get_config(), "width": self.width}
 
 
 class Block(keras.layers.Layer):
-    """One layer of self-attention: heads and a feed-forward network, each beside the state.
+    """One layer of self-attention: attention heads, then a feed-forward network.
+
+    Both have a residual connection, and layer normalisation before them (Xiong et al. 2020).
 
     Parameters
     ----------
     n_heads : int
-        Heads, each of a like share of the width.
+        Number of heads; each has an equal share of the width.
     causal : bool
-        Whether a token sees only itself and those before it.
+        Whether a token attends only to itself and to earlier tokens.
     activation : str
-        Of the feed-forward network.
+        Activation of the feed-forward network.
     dropout : float
-        Share of the values that are added to a state zeroed in training.
+        Dropout rate of what is added to a state.
     seed : int
-        Of the dropout masks.
+        Seed of the dropout masks.
     **kwargs
-        Of keras.layers.Layer.
+        Arguments of keras.layers.Layer.
     """
 
     def __init__(
@@ -70,7 +76,7 @@ class Block(keras.layers.Layer):
         self.dropout = keras.layers.Dropout(dropout, seed=seed, dtype=self.dtype_policy)
 
     def build(self, shape: tuple) -> None:
-        """Make the weights."""
+        """Create the weights."""
         w = shape[-1]
         shapes = {"heads": (w, 3 * w), "mix": (w, w), "in": (w, 4 * w), "out": (4 * w, w)}
         self.kernels = {
@@ -87,31 +93,31 @@ class Block(keras.layers.Layer):
         }
 
     def linear(self, x: Any, name: str) -> Any:
-        """Return one linear layer of x."""
+        """Return a linear layer of x."""
         return ops.matmul(x, self.kernels[name]) + self.biases[name]
 
-    def normalised(self, x: Any, name: str) -> Any:
-        """Return states of mean 0 and variance 1, scaled and moved."""
+    def normalize(self, x: Any, name: str) -> Any:
+        """Return x after layer normalisation."""
         x = x - ops.mean(x, axis=-1, keepdims=True)
         gamma, beta = self.norms[name]
         return x * ops.rsqrt(ops.mean(x * x, axis=-1, keepdims=True) + EPSILON) * gamma + beta
 
     def call(self, x: Any, mask: Any, training: bool = False) -> Any:
         """Return states (b, t, w) of states (b, t, w) and their mask (b, t)."""
-        x = x + self.dropout(self.linear(self.gathered(x, mask), "mix"), training=training)
-        inner = self.activation(self.linear(self.normalised(x, "feed"), "in"))
+        x = x + self.dropout(self.linear(self.gather(x, mask), "mix"), training=training)
+        inner = self.activation(self.linear(self.normalize(x, "feed"), "in"))
         return x + self.dropout(self.linear(inner, "out"), training=training)
 
-    def gathered(self, x: Any, mask: Any) -> Any:
-        """Return what the heads of each token gather, (b, t, w)."""
+    def gather(self, x: Any, mask: Any) -> Any:
+        """Return the values that each token attends to, (b, t, w)."""
         size = x.shape[-1] // self.n_heads
-        qkv = self.linear(self.normalised(x, "attend"), "heads")
+        qkv = self.linear(self.normalize(x, "attend"), "heads")
         q, k, v = (self.split(part, size) for part in ops.split(qkv, 3, axis=-1))
         scores = ops.matmul(q, ops.swapaxes(k, 2, 3)) * size**-0.5  # (b, heads, t, t)
         seen = mask[:, None, None, :]
         if self.causal:
-            place = places(mask)
-            seen = ops.logical_and(seen, (place[:, None, :] <= place[:, :, None])[:, None])
+            position = positions(mask)
+            seen = ops.logical_and(seen, (position[:, None, :] <= position[:, :, None])[:, None])
         share = ops.softmax(ops.where(seen, scores, -1e30), axis=-1)
         return ops.reshape(ops.swapaxes(ops.matmul(share, v), 1, 2), ops.shape(x))
 
@@ -121,8 +127,8 @@ class Block(keras.layers.Layer):
         return ops.swapaxes(ops.reshape(x, (b, t, self.n_heads, size)), 1, 2)
 
 
-def places(mask: Any) -> Any:
-    """Return where each token stands, from 0, int32 (b, t), of a mask with its padding on the right."""
+def positions(mask: Any) -> Any:
+    """Return the position of each token, from 0, int32 (b, t), for a mask with padding on the right."""
     return ops.cumsum(ops.cast(mask, "int32"), axis=1) - 1
 
 
@@ -131,9 +137,44 @@ class Last(keras.layers.Layer):
 
     def call(self, x: Any, mask: Any) -> Any:
         """Return (b, w) of states (b, t, w) and their mask (b, t)."""
-        place = places(mask)
-        last = ops.logical_and(mask, place == ops.max(place, axis=1, keepdims=True))
+        position = positions(mask)
+        last = ops.logical_and(mask, position == ops.max(position, axis=1, keepdims=True))
         return ops.sum(x * ops.cast(last, x.dtype)[:, :, None], axis=1)
 
     def compute_mask(self, *_: Any) -> None:
-        """Return no mask: the steps are gone."""
+        """Return no mask: the output has no steps."""
+
+
+def read_by_self_attention(
+    spec: Spec, recipe: Recipe, x: Any, mask: Any, next_seed: Callable[[], int], *, trainable: bool
+) -> tuple[Any, Any]:
+    """Return the states of the top layer, (b, t, w), and those of the last tokens, (b, w).
+
+    Parameters
+    ----------
+    spec, recipe : Spec, Recipe
+        The architecture and the dropout.
+    x : tensor of shape (b, t, d)
+        Embeddings.
+    mask : tensor of shape (b, t)
+        Which steps are real.
+    next_seed : callable
+        Returns a seed that no other layer has.
+    trainable : bool
+        Whether training changes the layers.
+    """
+    options = {"trainable": trainable, "dtype": FLOAT}
+    x = Positions(spec.rnn_units, name="positions", **options)(x, mask=mask)
+    for level in range(spec.n_layers):
+        block = Block(
+            spec.n_heads,
+            not spec.bidirectional,
+            spec.rnn_activation,
+            recipe.recurrent_dropout,
+            next_seed() if recipe.recurrent_dropout else 0,
+            name=f"block_{level}",
+            **options,
+        )
+        x = block(x, mask=mask)
+    x = keras.layers.LayerNormalization(epsilon=EPSILON, name="norm", **options)(x)
+    return x, Last(dtype=FLOAT, name="last")(x, mask=mask)

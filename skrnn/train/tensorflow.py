@@ -1,9 +1,9 @@
-"""What of training is tuned for TensorFlow: the loop of the recurrent layers, Adam, and how batches are read.
+"""Training tuned for TensorFlow: recurrent loops, Adam and the reading of batches. Each has a plain fallback.
 
-TensorFlow runs a loop over steps as many small operations, which is most of the time of a training on short
-texts, and Keras' Adam passes over the weights eight times. Where Numba is installed and the layer is of the
-usual kind, the loop and its gradient are those of :mod:`skrnn.kernels.loops`; the product of all inputs with the
-kernel stays one operation of TensorFlow. Elsewhere Keras does it all.
+TensorFlow runs a loop over steps as many small operations, which take most of the time on short texts, and
+Keras' Adam reads and writes the weights eight times. Where :func:`skrnn.kernels.use_compiled` allows it, the
+loop and its gradient are compiled (:mod:`skrnn.kernels`); the product of all inputs with the kernel stays one
+operation of TensorFlow. On other backends and on GPUs, Keras does everything.
 """
 
 from __future__ import annotations
@@ -19,37 +19,39 @@ import numpy as np
 from keras import ops
 
 from skrnn.spec import Spec
+from skrnn.train.compat import adam_moments, trainable_variables, variable_index, variable_path
+from skrnn.train.dataset import Batches
+from skrnn.train.recipe import Recipe
 
 _LAYERS = {
     "simple_rnn": keras.layers.SimpleRNN,
     "gru": keras.layers.GRU,
     "lstm": keras.layers.LSTM,
 }
-MANY_ROWS = 2**16  # of an embedding: where it has more, a step moves those rows alone that its batch has read
-MIN_ROWS, MAX_PARTS = 16, 4  # of a batch: the fewest rows of a part that a thread may take, the most parts
-_SAVED = {"simple_rnn": 0, "gru": 4, "lstm": 5}  # numbers a unit and step that the gradient needs, beside h
+MANY_ROWS = 2**16  # rows of an embedding: with more, a step updates only the rows that its batch has read
+MIN_ROWS, MAX_PARTS = 16, 4  # a batch is divided among threads: minimum rows of a part, maximum parts
+_SAVED = {"simple_rnn": 0, "gru": 4, "lstm": 5}  # values per unit and step that the gradient needs besides h
 
 
-def recurrent_layer(spec: Spec, *, training: bool) -> type[keras.layers.Layer]:
+def recurrent_layer(spec: Spec, recipe: Recipe, *, training: bool) -> type[keras.layers.Layer]:
     """Return the class of a recurrent layer: Keras' own, or in training one with a compiled loop.
 
     Parameters
     ----------
     spec : Spec
-        The network.
+        The architecture.
+    recipe : Recipe
+        With recurrent dropout there is no compiled loop.
     training : bool
-        Whether it is to be trained.
+        Whether the layer is for training.
     """
-    usual = spec.rnn_activation == "tanh" and not spec.recurrent_dropout
+    usual = spec.rnn_activation == "tanh" and not recipe.recurrent_dropout
     if not (training and usual and find_spec("numba") and _on_cpu()):
         return _LAYERS[spec.cell]
     return _compiled_layer(spec.cell)
 
 
-EMBEDDING_RATE = 0.3  # of the learning rate, for embeddings that labels are learned with
-
-
-def optimizer(
+def make_optimizer(
     name: str, learning_rate: float, *, training: bool, embedding_rate: float = 1.0
 ) -> keras.optimizers.Optimizer:
     """Return an optimizer that clips gradients to a global norm of 1.
@@ -57,30 +59,29 @@ def optimizer(
     Parameters
     ----------
     name : str
-        Of a Keras optimizer.
+        Name of a Keras optimizer.
     learning_rate : float
         Its step size.
     training : bool
-        Whether it is to train: Adam is then one operation a weight, of the same arithmetic; but of an
-        embedding of 65,536 rows or more it moves those rows alone that a batch has read.
+        Whether it is for training here. Adam is then one operation for each weight, with the same arithmetic;
+        for an embedding of 65,536 rows or more, a step updates only the rows that its batch has read.
     embedding_rate : float, default=1.0
-        What the learning rate of the embedding is multiplied by: it has few examples a row, and starts from
-        vectors that know more of a word than they say.
+        Factor of the learning rate of the embedding. Each row has few examples and starts from vectors
+        that already hold information.
     """
     kind = type(keras.optimizers.get(name))
     if training and kind is keras.optimizers.Adam and _on_cpu():
         kind = _fused_adam()
     if embedding_rate != 1.0:
-        kind = _slower_embedding(kind, embedding_rate)
+        kind = _with_embedding_rate(kind, embedding_rate)
     return kind(learning_rate=learning_rate, global_clipnorm=1.0)
 
 
-def _slower_embedding(
+def _with_embedding_rate(
     kind: type[keras.optimizers.Optimizer], rate: float
 ) -> type[keras.optimizers.Optimizer]:
     def update_step(self: Any, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        path = self._trainable_variables[self._get_variable_index(variable)].path
-        share = rate if path.startswith("embedding/") else 1.0
+        share = rate if variable_path(self, variable).startswith("embedding/") else 1.0
         kind.update_step(self, gradient, variable, learning_rate * share)
 
     return type(kind.__name__, (kind,), {"update_step": update_step})
@@ -91,8 +92,8 @@ def _fused_adam() -> type[keras.optimizers.Adam]:
     import tensorflow as tf
 
     def clip_gradients(self: Any, gradients: list) -> list:
-        """Return what Keras' method does; the gradient of many rows is left as that of some, each once."""
-        for i, (gradient, variable) in enumerate(zip(gradients, self._trainable_variables, strict=True)):
+        """Clip as Keras does, but leave the gradient of a large embedding sparse, each row once."""
+        for i, (gradient, variable) in enumerate(zip(gradients, trainable_variables(self), strict=True)):
             if isinstance(gradient, tf.IndexedSlices) and variable.shape[0] >= MANY_ROWS:
                 rows, places = tf.unique(gradient.indices)
                 values = tf.math.unsorted_segment_sum(gradient.values, places, tf.size(rows))
@@ -102,10 +103,10 @@ def _fused_adam() -> type[keras.optimizers.Adam]:
         return tf.clip_by_global_norm(gradients, self.global_clipnorm)[0]
 
     def update_step(self: Any, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        index = self._get_variable_index(variable)
+        index = variable_index(self, variable)
         step = tf.cast(tf.convert_to_tensor(self.iterations) + 1, tf.float32)
-        slots = self._momentums[index], self._velocities[index]
-        var, m, v = ((x if isinstance(x, tf.Variable) else x.value).handle for x in (variable, *slots))
+        variables = variable, *adam_moments(self, index)
+        var, m, v = ((x if isinstance(x, tf.Variable) else x.value).handle for x in variables)
         beta1_power, beta2_power = self.beta_1**step, self.beta_2**step
         if not isinstance(gradient, tf.IndexedSlices):
             tf.raw_ops.ResourceApplyAdam(
@@ -117,7 +118,7 @@ def _fused_adam() -> type[keras.optimizers.Adam]:
         rows, values = gradient.indices, gradient.values
 
         def moved(slot: Any, value: Any, beta: float) -> Any:
-            """Return the rows of a moment after a step towards a value, and keep them."""
+            """Move some rows of a moment towards a value and return them."""
             new = tf.raw_ops.ResourceGather(resource=slot, indices=rows, dtype=value.dtype)
             new += (value - new) * (1 - beta)
             tf.raw_ops.ResourceScatterUpdate(resource=slot, indices=rows, updates=new)
@@ -132,11 +133,11 @@ def _fused_adam() -> type[keras.optimizers.Adam]:
     return type("Adam", (keras.optimizers.Adam,), own)
 
 
-def dataset(batches: keras.utils.PyDataset) -> Any:
-    """Return batches as a dataset of TensorFlow, or as they are for another backend.
+def as_dataset(batches: Batches) -> Any:
+    """Return batches as a tf.data.Dataset; for other backends return them unchanged.
 
-    That which Keras makes of them is tuned by a thread that sleeps for up to a minute, and that is often
-    waited for where an epoch ends.
+    The dataset that Keras makes itself is tuned by a thread that sleeps for up to a minute, and the end of an
+    epoch often waits for it.
     """
     if keras.backend.backend() != "tensorflow":
         return batches
@@ -156,16 +157,16 @@ def _on_cpu() -> bool:
         return False
     import tensorflow as tf
 
-    return not tf.config.list_logical_devices("GPU")  # cuDNN has a loop of its own
+    return not tf.config.list_logical_devices("GPU")  # on a GPU, cuDNN has a loop of its own
 
 
 def _compiled_layer(kind: str) -> type[keras.layers.Layer]:
     def inner_loop(self: Any, sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> tuple:
-        """Return what Keras' method does: the last state, all in the order of reading, the last states."""
+        """Return the last output, all outputs in the order of reading, and the last states, as Keras does."""
         cell, u = self.cell, self.units
-        recurrent, bias = cell.recurrent_kernel + 0.0, cell.bias + 0.0  # custom_gradient wants no variables
-        inner = bias[:1]  # of no effect on these cells
-        if kind == "gru":  # the recurrent bias of z and r adds up; that of h is inside the gate
+        recurrent, bias = cell.recurrent_kernel + 0.0, cell.bias + 0.0  # custom_gradient takes tensors
+        inner = bias[:1]  # these cells do not use it
+        if kind == "gru":  # the recurrent bias of the candidate stays inside its gate
             inner = bias[1, 2 * u :]
             bias = bias[0] + ops.concatenate([bias[1, : 2 * u], ops.zeros(u)])
         x = ops.matmul(sequences, cell.kernel) + bias  # (b, t, g u)
@@ -181,7 +182,7 @@ def _compiled_layer(kind: str) -> type[keras.layers.Layer]:
 
 
 def _loop(kind: str, reverse: bool, *inputs: Any) -> Any:
-    """Return the states (b, t, u) and the last ones, (b, u) each, with their gradient."""
+    """Return the states (b, t, u) and the last states, (b, u) each, with their gradient."""
     import tensorflow as tf
 
     @tf.custom_gradient
@@ -216,8 +217,8 @@ def _forward(
     counts: np.ndarray,
     *first: Any,
 ) -> list[np.ndarray]:
-    """Return what the gradient needs and the states (b, t, u) of padded rows, zero where they have ended."""
-    from skrnn.kernels.loops import loop  # Numba may be missing
+    """Return what the gradient needs, and the states (b, t, u) of padded rows, zero for padding."""
+    from skrnn.kernels.loops import loop  # imports Numba, which is optional
     from skrnn.kernels.products import panels
 
     (b, t, width), u = x.shape, len(recurrent)
@@ -273,16 +274,16 @@ def _backward(
 
 
 class Part(NamedTuple):
-    """Some rows of a padded batch (b, t), packed: step by step, the longest first."""
+    """Some rows of a padded batch (b, t), packed step by step, the longest row first."""
 
-    rows: np.ndarray  # their numbers
-    places: np.ndarray  # of their ids in the batch, (n_ids,)
-    starts: np.ndarray  # where steps begin among them
-    own: slice  # of the ids of all parts, one part after the other
+    rows: np.ndarray  # the row numbers
+    places: np.ndarray  # (n_ids,), the place of each id in the batch
+    starts: np.ndarray  # where each step begins among the ids
+    own: slice  # the ids of this part among those of all parts
 
 
 def _in_threads(run: Callable[[Part], Any], counts: np.ndarray, width: int) -> list[Any]:
-    """Return what `run` returns of each part of a batch; the parts do not depend on the threads."""
+    """Call `run` on each part of a batch and return its results; the parts do not depend on the threads."""
     order = np.argsort(-counts, kind="stable")
     n_parts = min(max(len(counts) // MIN_ROWS, 1), MAX_PARTS)
     parts: list[Part] = []

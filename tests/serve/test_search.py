@@ -126,7 +126,7 @@ def test_ended_texts_are_left_out_and_a_search_stops_early():
 @given(seeds, st.sampled_from([1, 2, 4]))
 def test_lengths_and_repeats_are_kept_within_the_rules(seed, width):
     network = TinyNetwork(seed, n_ids=7)
-    rules = Rules(max_length=6, min_length=3, no_repeat=2, never=(PAD, 1))
+    rules = Rules(max_length=6, min_length=3, no_repeat_ngram_size=2, never=(PAD, 1))
     for found in (
         beam(network.step, network.states, rules, width=width),
         sample(network.step, network.states, rules, rng=np.random.default_rng(0)),
@@ -145,8 +145,8 @@ def test_repeats_are_kept_out():
         return np.tile(np.log([0.01, 0.01, 0.02, 0.5, 0.3, 0.16]), (len(ids), 1)), states
 
     assert rows(greedy(step, [np.zeros(1)], Rules(max_length=5))) == [[3, 3, 3, 3, 3]]
-    assert rows(greedy(step, [np.zeros(1)], Rules(max_length=5, no_repeat=1))) == [[3, 4, 5]]
-    assert rows(greedy(step, [np.zeros(1)], Rules(max_length=5, no_repeat=2))) == [[3, 3, 4, 3, 5]]
+    assert rows(greedy(step, [np.zeros(1)], Rules(max_length=5, no_repeat_ngram_size=1))) == [[3, 4, 5]]
+    assert rows(greedy(step, [np.zeros(1)], Rules(max_length=5, no_repeat_ngram_size=2))) == [[3, 3, 4, 3, 5]]
 
 
 def test_samples_follow_the_probabilities():

@@ -1,4 +1,4 @@
-"""Values that a file may hold: they come back as they were."""
+"""Test that values are equal after encoding and decoding."""
 
 import json
 import math
@@ -10,17 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from skrnn.storage.encoding import FileError, Kind, Reader, Writer
+from skrnn.storage.encoding import FileError, StoredClass, ValueDecoder, ValueEncoder
 
 
-def there_and_back(value, functions=None):
-    writer = Writer({})
-    encoded = json.loads(json.dumps(writer.encode(value, ("value",)), allow_nan=False))
-    return Reader(list(writer.arrays.values()), {}, functions or {}).decode(encoded)
+def encode_and_decode(value, functions=None):
+    encoder = ValueEncoder({})
+    encoded = json.loads(json.dumps(encoder.encode(value, ("value",)), allow_nan=False))
+    return ValueDecoder(encoder.arrays, {}, functions or {}).decode(encoded)
 
 
 def same(a, b):
-    """Return whether two values are equal, of the same types all through."""
+    """Return whether two values and all their parts have equal types and values."""
     if type(a) is not type(b):
         return False
     if isinstance(a, list | tuple):
@@ -44,8 +44,8 @@ values = st.recursive(
 
 
 @given(values)
-def test_values_come_back(value):
-    assert same(there_and_back(value), value)
+def test_values_are_preserved(value):
+    assert same(encode_and_decode(value), value)
 
 
 @pytest.mark.parametrize(
@@ -65,55 +65,74 @@ def test_values_come_back(value):
         np.arange(6, dtype=">i4").reshape(2, 3).T.astype("i4"),
         Path("vectors.txt"),
     ],
-    ids=lambda value: type(value).__name__,  # no text of a set: its order differs between processes
+    ids=lambda value: type(value).__name__,  # the repr of a set differs between processes
 )
-def test_other_values_come_back(value):
-    assert same(there_and_back(value), value)
+def test_other_values_are_preserved(value):
+    assert same(encode_and_decode(value), value)
 
 
-def test_a_number_of_numpy_keeps_its_type():
-    assert same(there_and_back(np.float32(0.1)), np.float32(0.1))
+def test_numpy_scalar_keeps_its_type():
+    assert same(encode_and_decode(np.float32(0.1)), np.float32(0.1))
 
 
-def test_a_random_state_goes_on_where_it_was():
+def test_random_state_continues_its_sequence():
     state = np.random.RandomState(3)
     state.normal()
-    copy = there_and_back(state)
+    copy = encode_and_decode(state)
     assert copy.randint(2**31 - 1) == state.randint(2**31 - 1) and copy.normal() == state.normal()
 
 
-def test_what_stands_twice_is_one_object_again():
+def test_shared_values_are_one_object_after_decoding():
     array, terms = np.arange(3), {"a": 3}
-    a, b, c, d, e = there_and_back([array, terms, [array], array, {"x": terms}])
+    a, b, c, d, e = encode_and_decode([array, terms, [array], array, {"x": terms}])
     assert a is c[0] and a is d and b is e["x"]
 
 
-def test_functions_are_named_by_where_they_stand():
-    writer = Writer({})
-    encoded = writer.encode({"tokenizer": str.split, "other": str.split, "encoder": {"analyzer": len}}, ())
-    assert writer.functions == {"tokenizer": str.split, "encoder__analyzer": len}
-    back = Reader([], {}, {"tokenizer": str.split, "encoder__analyzer": len}).decode(encoded)
-    assert back["other"] is str.split
+def test_functions_are_named_after_their_parameter():
+    encoder = ValueEncoder({})
+    encoded = encoder.encode({"tokenizer": str.split, "other": str.split, "encoder": {"analyzer": len}})
+    assert encoder.functions == {"tokenizer": str.split, "encoder__analyzer": len}
+    decoded = ValueDecoder({}, {}, encoder.functions).decode(encoded)
+    assert decoded["other"] is str.split
 
 
 @pytest.mark.parametrize("value", [object(), b"bytes", np.array([1j]), {"deep": [{1, 2}, object()]}])
-def test_other_types_are_named(value):
+def test_error_names_the_type_and_location(value):
     with pytest.raises(TypeError, match=r"class_weight.* cannot be saved: it is a"):
-        Writer({}).encode({"class_weight": value}, ())
+        ValueEncoder({}).encode({"class_weight": value})
 
 
-def test_objects_of_given_classes_are_built_again():
+def test_objects_of_stored_classes_are_rebuilt():
     class Point:
         def __init__(self, x):
             self.x = x
 
-    kinds = {"Point": Kind(Point, vars, lambda state: Point(**state))}
-    writer = Writer(kinds)
-    encoded = writer.encode([Point(1), Point([2])], ())
-    assert [point.x for point in Reader([], kinds, {}).decode(encoded)] == [1, [2]]
+    classes = {"Point": StoredClass(Point, vars, lambda state: Point(**state))}
+    encoded = ValueEncoder(classes).encode([Point(1), Point([2])])
+    assert [point.x for point in ValueDecoder({}, classes, {}).decode(encoded)] == [1, [2]]
 
 
-def test_disagreeing_strings_are_refused():
-    reader = Reader([np.zeros(3, np.uint8), np.array([1, 1], np.uint32)], {}, {})
-    with pytest.raises(FileError, match="lengths disagree"):
-        reader.decode({"strings": [0, 1]})
+INVALID = {
+    "lengths": ({"strings": ["u1", "u4"]}, "strings and their lengths disagree"),
+    "dtype of lengths": ({"strings": ["u1", "f8"]}, "dtype float64 where U32 is expected"),
+    "dtype of numbers": ({"numbers": "u1"}, "dtype uint8 where F64 or I64 is expected"),
+    "array used twice": ([{"array": "u1"}, {"array": "u1"}], "'u1' is missing or is used twice"),
+    "missing array": ({"array": "x"}, "'x' is missing or is used twice"),
+    "shared value": ({"same": -1}, "-1 is not the number of a shared value"),
+    "repeated key": ({"dict": [["a", "a"], [1, 2]]}, "repeats a key"),
+    "missing value": ({"dict": [["a", "b"], [1]]}, "one value for each key"),
+    "tag": ({"os.system": "x"}, "unknown tag 'os.system'"),
+    "tuple": ({"tuple": 1}, "needs a list of entries"),
+    "float": ({"float": "1e9"}, "'1e9' is not nan, inf or -inf"),
+    "object array": ({"objects": ["O", [2], [1]]}, "shape .2. has 1 entries"),
+    "integer dtype": ({"integers": ["|O", [1], "u4"]}, "not a dtype that is stored as integers"),
+    "character": ({"integers": ["<U1", [2], "u4"]}, "not a character"),
+}
+
+
+@pytest.mark.parametrize("name", INVALID)
+def test_invalid_json_is_refused(name):
+    encoded, message = INVALID[name]
+    arrays = {"u1": np.zeros(3, np.uint8), "u4": np.array([1, 2**31], np.uint32), "f8": np.zeros(2)}
+    with pytest.raises(FileError, match=message):
+        ValueDecoder(arrays, {}, {}).decode(encoded)

@@ -1,3 +1,5 @@
+"""Input checks: which containers of texts are accepted, and what the errors say."""
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -13,8 +15,8 @@ class Text(str):
     __slots__ = ()
 
 
-class OwnArray:
-    """An array of a library that nobody has heard of."""
+class UnknownArray:
+    """An array of a library that skrnn has no code for."""
 
     shape = (3,)
 
@@ -46,17 +48,17 @@ class OwnArray:
         pl.Series(TEXTS),
         pl.Series(TEXTS, dtype=pl.Categorical),
         pl.DataFrame({"text": TEXTS}),
-        OwnArray(),
+        UnknownArray(),
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_containers(container):
+def test_every_container_becomes_a_list_of_str(container):
     texts = check_texts(container, owner="Owner")
     assert texts == TEXTS
     assert type(texts) is list and {type(text) for text in texts} == {str}
 
 
-def test_the_list_is_not_the_given_one():
+def test_the_returned_list_is_a_copy():
     given = list(TEXTS)
     assert check_texts(given, owner="Owner") is not given
 
@@ -64,63 +66,75 @@ def test_the_list_is_not_the_given_one():
 @pytest.mark.parametrize(
     "empty", [[], (), np.array([]), pd.Series([], dtype=object), pl.Series([], dtype=pl.String)]
 )
-def test_no_texts(empty):
+def test_an_empty_container_becomes_an_empty_list(empty):
     assert check_texts(empty, owner="Owner") == []
 
 
 @pytest.mark.parametrize(
     ("X", "message"),
     [
-        ("lone text", r"one str instead.*write \['lone text'\]"),
-        (b"lone", r"one bytes instead.*write \[b'lone'\]"),
+        ("lone text", r"one str instead.*Write \['lone text'\]"),
+        (b"lone", r"one bytes instead.*Write \[b'lone'\]"),
         (7, "Got int instead"),
         (None, "Got NoneType instead"),
-        ({"a": "b"}, r"Got a dict, which has no texts \(a dict gives its keys\)"),
-        ({"a", "b"}, r"Got a set, which has no order; write list\(X\)"),
+        ({"a": "b"}, r"Got a dict instead. Write list\(X.values\(\)\)"),
+        ({"a", "b"}, r"Got a set instead. Write list\(X\)"),
         (frozenset("a"), "Got a frozenset"),
         (sp.csr_matrix((3, 2)), r"sparse matrix of shape \(3, 2\)"),
         (sp.coo_array((3, 2)), r"sparse matrix of shape \(3, 2\)"),
-        (np.array("text"), r"array without dimensions; write \[X\]"),
+        (np.array("text"), r"array without dimensions. Write \[X.item\(\)\]"),
         (["a", 1, None, 2], r"2 of 4 value\(s\).*1 \(int\) at position 1; convert them"),
         (["a", b"b"], r"1 of 2 value\(s\).*b'b' \(bytes\) at position 1; decode bytes first"),
         ([["a"]], r"\['a'\] \(list\) at position 0"),
         ([list("abcdefghijklmnop")], r"\.\.\. \(list\) at position 0"),
         (np.arange(3), r"3 of 3 value\(s\) are not; the first is 0 \(int\)"),
         (np.array([b"a"]), r"b'a' \(bytes\) at position 0"),
-        (pl.LazyFrame({"text": TEXTS}), r"Got LazyFrame instead; write X.collect\(\)"),
+        (pl.LazyFrame({"text": TEXTS}), r"Got LazyFrame instead. Write X.collect\(\)"),
     ],
 )
-def test_what_is_no_collection_of_texts(X, message):
+def test_other_types_are_refused(X, message):
     with pytest.raises(TypeError, match=message) as caught:
         check_texts(X, owner="Owner", missing="empty")
     assert "X of Owner must" in str(caught.value)
 
 
-def test_messages_name_the_argument():
-    with pytest.raises(TypeError, match=r"y of Owner must hold strings.*as in y.astype\(str\)"):
+def test_remedies_of_the_errors_work():
+    frame, scalar = pd.DataFrame({"a": ["x"], "b": ["y"]}), np.array("x")
+    for texts in [[scalar.item()], frame["a"], np.array([["x", "y"]])[:, 0], list({"x"}), ["x"]]:
+        assert check_texts(texts, owner="Owner") == ["x"]
+    assert check_texts(list({1: "x"}.values()), owner="Owner") == ["x"]
+    assert check_texts(np.arange(2).astype(str), owner="Owner") == ["0", "1"]
+    assert check_texts(pl.LazyFrame({"text": TEXTS}).collect(), owner="Owner") == TEXTS
+
+
+def test_errors_name_the_argument():
+    with pytest.raises(TypeError, match=r"y of Owner must hold strings.*by y.astype\(str\)"):
         check_texts([1], owner="Owner", name="y")
-    with pytest.raises(ValueError, match=r"y of Owner must have one column.*as in y\['a'\]"):
+    with pytest.raises(ValueError, match=r"y of Owner must have one column.*for example y\['a'\]"):
         check_texts(pd.DataFrame({"a": ["x"], "b": ["y"]}), owner="Owner", name="y")
 
 
 @pytest.mark.parametrize(
     ("X", "message"),
     [
-        (pd.DataFrame({"a": ["x"], "b": ["y"]}), r"shape \(1, 2\) \(a, b\); choose one, as in X\['a'\]"),
-        (pl.DataFrame({"a": ["x"], "b": ["y"]}), r"\(a, b\); choose one"),
+        (
+            pd.DataFrame({"a": ["x"], "b": ["y"]}),
+            r"shape \(1, 2\) \(a, b\). Choose one column.* X\['a'\]",
+        ),
+        (pl.DataFrame({"a": ["x"], "b": ["y"]}), r"\(a, b\). Choose one"),
         (pd.DataFrame([list("abcdefg")]), r"\(0, 1, 2, 3, 4, \.\.\.\)"),
         (pd.DataFrame(index=range(3)), r"shape \(3, 0\)"),
-        (np.array([["a", "b"]]), r"array of shape \(1, 2\); choose one, as in X\[:, 0\]"),
+        (np.array([["a", "b"]]), r"Got shape \(1, 2\). Choose one column, for example X\[:, 0\]"),
         (np.full((2, 1, 1), "a"), r"shape \(2, 1, 1\)"),
     ],
 )
-def test_more_than_one_column(X, message):
+def test_more_than_one_column_is_refused(X, message):
     with pytest.raises(ValueError, match=message):
         check_texts(X, owner="Owner")
 
 
 @pytest.mark.parametrize("absent", [None, np.nan, float("nan"), np.float32("nan"), pd.NA, pd.NaT])
-def test_missing_values(absent):
+def test_missing_values_are_an_error_or_an_empty_text(absent):
     X = ["a", absent, "b", absent]
     with pytest.raises(
         ValueError, match=r"X of Owner has 2 missing value\(s\).*at position 1.*missing='empty'"
@@ -142,7 +156,7 @@ def test_missing_values(absent):
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_missing_values_of_containers(X):
+def test_missing_values_are_found_in_every_container(X):
     with pytest.raises(ValueError, match=r"1 missing.*position 1"):
         check_texts(X, owner="Owner")
     assert check_texts(X, owner="Owner", missing="empty") == ["a", ""]

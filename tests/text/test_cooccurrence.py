@@ -1,4 +1,4 @@
-"""Vectors made from texts."""
+"""Word vectors learned from texts."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from skrnn import train_vectors
 from skrnn.ragged import N_SPECIAL, Ragged
 from skrnn.text import cooccurrence
-from skrnn.text.cooccurrence import SCALE, cooccurrence_vectors
+from skrnn.text.cooccurrence import STANDARD_DEVIATION, cooccurrence_vectors
 from skrnn.text.tokens import Tokens
 
 TEXTS = [
@@ -17,8 +17,8 @@ TEXTS = [
 ]
 
 
-def counted_plainly(sequences, n_ids, window):
-    """Count pair after pair, as the definition says."""
+def count_neighbours(sequences, n_ids, window):
+    """Count pair by pair, as the definition says."""
     counts = np.zeros((n_ids, n_ids))
     for start, stop in zip(sequences.offsets[:-1], sequences.offsets[1:], strict=True):
         row = sequences.ids[start:stop].tolist()
@@ -29,34 +29,33 @@ def counted_plainly(sequences, n_ids, window):
     return counts
 
 
-@pytest.mark.parametrize("pairs", [1, 20, 10**6])
 @pytest.mark.parametrize("window", [1, 2, 5])
-def test_neighbours_are_counted_within_texts_in_chunks_of_any_size(monkeypatch, pairs, window):
-    monkeypatch.setattr(cooccurrence, "_PAIRS", pairs)
+def test_vectors_approximate_the_mutual_information_best(window):
+    """With all dimensions, the singular value decomposition fixes the inner products of the vectors."""
     rng = np.random.default_rng(0)
     sequences = Ragged(rng.integers(0, 9, 60).astype(np.int32), np.array([0, 0, 1, 4, 30, 30, 60]))
-    counts = cooccurrence._neighbours(sequences, 9, window)
-    np.testing.assert_allclose(counts.toarray(), counted_plainly(sequences, 9, window))
-
-
-def test_vectors_are_the_best_approximation_of_the_information():
-    """With all dimensions U S U' V' is the matrix again, so the rows' inner products are known."""
-    tokens, sequences = Tokens.fit(TEXTS)
-    counts = counted_plainly(sequences, tokens.n_ids, 2)[N_SPECIAL:, N_SPECIAL:]
+    counts = count_neighbours(sequences, 9, window)[N_SPECIAL:, N_SPECIAL:]
     smoothed = counts.sum(axis=1) ** 0.75
     with np.errstate(divide="ignore"):
         information = np.log(counts * smoothed.sum() / (counts.sum(axis=1)[:, None] * smoothed))
     u, s, _ = np.linalg.svd(np.maximum(information, 0))
     expected = u * np.sqrt(s)
-    dim = len(counts)
-    vectors = cooccurrence_vectors(sequences, tokens.n_ids, dim, np.random.default_rng(0), window=2)[
-        N_SPECIAL:
-    ]
-    products, wanted = vectors @ vectors.T, expected @ expected.T
-    np.testing.assert_allclose(products / products.max(), wanted / wanted.max(), atol=1e-4)
+    vectors = cooccurrence_vectors(sequences, 9, len(counts), rng, window=window)
+    assert not vectors[:N_SPECIAL].any()
+    products, expected = vectors[N_SPECIAL:] @ vectors[N_SPECIAL:].T, expected @ expected.T
+    np.testing.assert_allclose(products / products.max(), expected / expected.max(), atol=1e-4)
 
 
-def test_words_with_the_same_neighbours_are_alike():
+@pytest.mark.parametrize("pairs", [1, 20])
+def test_the_size_of_a_chunk_does_not_change_the_vectors(monkeypatch, pairs):
+    sequences = Tokens.fit(TEXTS)[1]
+    expected = cooccurrence_vectors(sequences, 16, 4, np.random.default_rng(0))
+    monkeypatch.setattr(cooccurrence, "PAIRS_PER_CHUNK", pairs)
+    vectors = cooccurrence_vectors(sequences, 16, 4, np.random.default_rng(0))
+    np.testing.assert_allclose(vectors, expected, atol=1e-5)
+
+
+def test_words_with_the_same_neighbours_have_similar_vectors():
     vectors = train_vectors(TEXTS, dim=4, random_state=0)
 
     def cosine(a, b):
@@ -66,7 +65,7 @@ def test_words_with_the_same_neighbours_are_alike():
     assert cosine("cat", "dog") > 0.9
 
 
-def test_the_same_seed_gives_the_same_vectors():
+def test_the_same_seed_leads_to_the_same_vectors():
     one, again, other = (train_vectors(TEXTS, dim=4, random_state=seed).vectors for seed in (0, 0, 1))
     np.testing.assert_array_equal(one, again)
     assert not np.array_equal(one, other)
@@ -76,12 +75,12 @@ def test_the_same_seed_gives_the_same_vectors():
     train_vectors(TEXTS, dim=4, random_state=np.random.RandomState(0))
 
 
-def test_vectors_have_the_scale_that_training_starts_from_well():
+def test_vectors_have_the_documented_standard_deviation():
     vectors = train_vectors(TEXTS, dim=4, random_state=0).vectors
-    assert vectors.std() == pytest.approx(SCALE, rel=1e-3) and vectors.dtype == np.float32
+    assert vectors.std() == pytest.approx(STANDARD_DEVIATION, rel=1e-3) and vectors.dtype == np.float32
 
 
-def test_more_dimensions_than_words_and_words_alone_give_zeros():
+def test_vectors_are_zero_beyond_the_number_of_terms_and_without_neighbours():
     vectors = train_vectors(["a b"], dim=5, random_state=0)
     assert vectors.dim == 5 and np.isfinite(vectors.vectors).all()
     assert not train_vectors(["a", "b"], dim=2).vectors.any()
@@ -89,7 +88,7 @@ def test_more_dimensions_than_words_and_words_alone_give_zeros():
     assert not alone["alone"].any() and alone["car"].any()
 
 
-def test_the_parameters_of_tokens_are_passed_on():
+def test_the_parameters_of_the_analyzer_are_used():
     vectors = train_vectors(["A b", "A c"], dim=2, lowercase=False, vocab_size=N_SPECIAL + 2)
     assert vectors.words == ["A", "b"]
     assert train_vectors(["ab", "ac"], dim=2, analyzer="char").words == ["a", "b", "c"]
@@ -99,14 +98,20 @@ def test_the_parameters_of_tokens_are_passed_on():
 
 @pytest.mark.parametrize("name", ["dim", "window"])
 @pytest.mark.parametrize("value", [0, -1, 2.0, True, "2", None])
-def test_sizes_are_checked(name, value):
+def test_invalid_sizes_are_refused(name, value):
     with pytest.raises(
         ValueError, match=f"The {name} parameter of train_vectors must be an int >= 1. Got {value!r}"
     ):
         train_vectors(TEXTS, **{name: value})
 
 
-def test_texts_are_checked():
+@pytest.mark.parametrize("analyzer", ["words", None, ["word"]])
+def test_an_unknown_analyzer_is_refused(analyzer):
+    with pytest.raises(ValueError, match="must be one of 'word', 'char', 'subword' or a callable"):
+        train_vectors(TEXTS, analyzer=analyzer)
+
+
+def test_invalid_texts_are_refused():
     with pytest.raises(TypeError, match="texts of train_vectors must be a collection of texts"):
         train_vectors("a text")
     with pytest.raises(ValueError, match="empty vocabulary"):

@@ -1,4 +1,4 @@
-"""Words and their vectors, and whatever else holds such."""
+"""WordVectors, and the other sources of vectors that `embeddings` accepts."""
 
 import pickle
 from types import SimpleNamespace
@@ -8,14 +8,14 @@ import pandas as pd
 import pytest
 
 from skrnn import RNNTextClassifier, WordVectors
-from skrnn.text.vectors import Coverage, look_up
+from skrnn.text.vectors import Coverage, vectors_of_terms
 
 WORDS, MATRIX = ["Good", "bad", "Film"], np.array([[1, 2], [3, 4], [5, 6]], dtype=np.float32)
 TERMS = ["good", "plot", "Film", "bad"]
 
 
 class KeyedVectors:
-    """What gensim's has of interest here."""
+    """The part of gensim's KeyedVectors that is used."""
 
     def __init__(self, order=(0, 1, 2), with_method=True):
         self.key_to_index = {WORDS[i]: i for i in order}
@@ -24,15 +24,15 @@ class KeyedVectors:
             self.get_vector = lambda key: MATRIX[self.key_to_index[key]]
 
 
-def in_file(tmp_path):
+def vector_file(tmp_path):
     path = tmp_path / "glove.txt"
     path.write_text("".join(f"{word} {a} {b}\n" for word, (a, b) in zip(WORDS, MATRIX, strict=True)))
     return path
 
 
-KINDS = {
-    "path": in_file,
-    "str": lambda tmp_path: str(in_file(tmp_path)),
+SOURCES = {
+    "path": vector_file,
+    "str": lambda tmp_path: str(vector_file(tmp_path)),
     "WordVectors": lambda _: WordVectors(WORDS, MATRIX),
     "KeyedVectors": lambda _: KeyedVectors(),
     "KeyedVectors in another order": lambda _: KeyedVectors(order=(2, 0, 1)),
@@ -46,24 +46,24 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_holder_of_vectors_gives_the_same(kind, tmp_path):
-    matrix, found = look_up(KINDS[kind](tmp_path), TERMS, owner="RNNTextClassifier")
+@pytest.mark.parametrize("source", SOURCES)
+def test_every_source_returns_the_same_vectors(source, tmp_path):
+    matrix, found = vectors_of_terms(SOURCES[source](tmp_path), TERMS, owner="RNNTextClassifier")
     np.testing.assert_array_equal(matrix, [[1, 2], [0, 0], [5, 6], [3, 4]])
     assert matrix.dtype == np.float32 and found.dtype == bool
     assert found.tolist() == [True, False, True, True]
 
 
-def test_only_the_rows_of_terms_are_taken():
-    asked = []
+def test_only_the_vectors_of_terms_are_read():
+    read = []
 
     class Lazy(dict):
         def __getitem__(self, word):
-            asked.append(word)
+            read.append(word)
             return super().__getitem__(word)
 
-    look_up(Lazy(zip(WORDS, MATRIX, strict=True)), ["bad"], owner="RNNTextClassifier")
-    assert asked == ["bad"]
+    vectors_of_terms(Lazy(zip(WORDS, MATRIX, strict=True)), ["bad"], owner="RNNTextClassifier")
+    assert read == ["bad"]
 
 
 @pytest.mark.parametrize(
@@ -72,38 +72,43 @@ def test_only_the_rows_of_terms_are_taken():
         (3, TypeError, "embeddings of RNNTextEncoder must be 'auto', .* Got int instead"),
         (None, TypeError, "Got NoneType instead"),
         ("atuo", FileNotFoundError, "embeddings of RNNTextEncoder must be 'auto', .* Got 'atuo'"),
-        ({}, ValueError, "no vector of any of the 4 terms, the first of which are 'good', 'plot', 'Film'"),
-        ({"x": [1.0]}, ValueError, "embeddings of RNNTextEncoder has no vector of any"),
+        ({}, ValueError, "no vector for any of the 4 terms, for example 'good', 'plot', 'Film'"),
+        ({"x": [1.0]}, ValueError, "embeddings of RNNTextEncoder has no vector for any"),
         ({1: [1.0]}, TypeError, "must be str. Got 1 of int at position 0"),
-        ({"good": [1.0, 2.0], "bad": [1.0]}, ValueError, r"that of 'good' is \(2,\), that of 'bad' \(1,\)"),
-        ({"good": 1.0}, ValueError, r"that of 'good' is \(\)"),
-        ({"good": [1.0, np.nan]}, ValueError, "finite values of float32. 1 of 1 have others"),
+        ({"good": [1.0, 2.0], "bad": [1.0]}, ValueError, r"Got \(2,\) for 'good' and \(1,\) for 'bad'"),
+        ({"good": 1.0}, ValueError, r"Got \(\) for 'good'"),
+        ({"good": [1.0, np.nan]}, ValueError, "finite float32 values. 1 of 1 rows"),
         ((["good"], [[1.0], [2.0]]), ValueError, r"must have shape \(1, dim\).* Got \(2, 1\)"),
         ((["good", "bad"], [1.0, 2.0]), ValueError, r"must have shape \(2, dim\).* Got \(2,\)"),
     ],
 )
-def test_what_is_no_holder_of_vectors_is_refused(embeddings, error, message):
+def test_invalid_embeddings_are_refused(embeddings, error, message):
     with pytest.raises(error, match=message):
-        look_up(embeddings, TERMS, owner="RNNTextEncoder")
+        vectors_of_terms(embeddings, TERMS, owner="RNNTextEncoder")
 
 
 @pytest.mark.parametrize(
     ("words", "vectors", "error", "message"),
     [
-        (["a", "b"], [[1.0]], ValueError, r"shape \(2, dim\), one row a word. Got \(1, 1\)"),
+        (["a", "b"], [[1.0]], ValueError, r"shape \(2, dim\), one row per word. Got \(1, 1\)"),
         (["a"], [1.0], ValueError, r"Got \(1,\)"),
         ([], np.zeros((0, 3)), ValueError, r"shape \(0, dim\)"),
-        (["a", "b", "b", "a"], [[1.0]] * 4, ValueError, "2 of 4 are repeated; the first is 'a'"),
+        (
+            ["a", "b", "b", "a"],
+            [[1.0]] * 4,
+            ValueError,
+            "2 of 4 are repetitions; .* word is 'a'",
+        ),
         (["a", None], [[1.0]] * 2, TypeError, "must be str. Got None of NoneType at position 1"),
-        (["a", "b"], [[1.0], [np.inf]], ValueError, "1 of 2 have others; the first is in row 1"),
+        (["a", "b"], [[1.0], [np.inf]], ValueError, "1 of 2 rows have other values; the first is row 1"),
     ],
 )
-def test_word_vectors_are_checked(words, vectors, error, message):
+def test_invalid_words_and_vectors_are_refused(words, vectors, error, message):
     with pytest.raises(error, match=message):
         WordVectors(words, vectors)
 
 
-def test_word_vectors_hold_plain_values_and_pickle():
+def test_pickles_hold_words_and_vectors_only():
     vectors = WordVectors(np.array(WORDS), MATRIX.astype(np.float64))
     assert [type(word) for word in vectors.words] == [str] * 3 and vectors.vectors.dtype == np.float32
     copy = pickle.loads(pickle.dumps(vectors))
@@ -115,32 +120,32 @@ def test_word_vectors_hold_plain_values_and_pickle():
         copy["good"]
 
 
-def test_load_keeps_the_order_of_the_vocabulary_or_of_the_file(tmp_path):
-    path = in_file(tmp_path)
+def test_load_returns_words_in_the_order_of_the_vocabulary_or_the_file(tmp_path):
+    path = vector_file(tmp_path)
     assert WordVectors.load(path).words == WORDS
     some = WordVectors.load(path, vocabulary=["film", "bad", "plot", "film"])
     assert some.words == ["film", "bad"]
     np.testing.assert_array_equal(some.vectors, [[5, 6], [3, 4]])
-    with pytest.raises(ValueError, match="no vector of any of the 1 words of vocabulary"):
+    with pytest.raises(ValueError, match="no vector for any of the 1 words of vocabulary"):
         WordVectors.load(path, vocabulary=["plot"])
     with pytest.raises(FileNotFoundError):
         WordVectors.load(tmp_path / "none.txt")
 
 
-def test_coverage_counts_words_and_different_words():
+def test_coverage_is_the_share_of_distinct_words_and_of_all_words():
     vectors = WordVectors(WORDS, MATRIX)
     assert vectors.coverage(["good", "GOOD", "bad", "bad", "plot"]) == Coverage(3 / 4, 4 / 5)
     assert vectors.coverage({"bad": 9, "plot": 1}) == Coverage(0.5, 0.9)
     assert vectors.coverage([]) == Coverage(0.0, 0.0)
 
 
-def test_an_estimator_starts_from_the_vectors_and_may_leave_them_as_they_are(tmp_path):
+def test_frozen_embeddings_keep_the_given_vectors(tmp_path):
     texts, labels = ["good film", "bad film", "a good plot", "a bad plot"], [1, 0, 1, 0]
     frozen = RNNTextClassifier(
-        embeddings=in_file(tmp_path), trainable_embeddings=False, rnn_units=3, epochs=1, random_state=0
+        embeddings=vector_file(tmp_path), trainable_embeddings=False, rnn_units=3, epochs=1, random_state=0
     ).fit(texts, labels)
     embedding = frozen._weights["embedding/embeddings"]
     assert embedding.shape[1] == 2
     for word, row in {"good": [1, 2], "bad": [3, 4], "film": [5, 6]}.items():
         np.testing.assert_array_equal(embedding[frozen.vocabulary_[word]], row)
-    assert embedding[frozen.vocabulary_["plot"]].any(), "a word without a vector is drawn"
+    assert embedding[frozen.vocabulary_["plot"]].any(), "a word without a vector starts from random numbers"

@@ -1,4 +1,4 @@
-"""Words: of any script, the same by polars and by re, and printed as they were."""
+"""Words: in any script, equal by polars and by re, and joined with the usual spacing."""
 
 import os
 import re
@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from skrnn.ragged import BOUNDARY
 from skrnn.text import words as module
+from skrnn.text.tokenized_texts import PolarsTokens, StringTokens
 from skrnn.text.tokens import Tokens
-from skrnn.text.words import Words, print_words, word_pattern
+from skrnn.text.words import WordSplitter, is_portable_text, join_words, word_pattern
 
-PLAIN = r"(?u)\w+|[^\w\s]"
+SIMPLE = r"(?u)\w+|[^\w\s]"
 any_text = st.text(
     alphabet=st.one_of(st.characters(), st.sampled_from("ab \n\x1c\ud800\udc00.'\u0301\u200d\U0001f469")),
     max_size=40,
@@ -24,8 +25,8 @@ any_text = st.text(
 
 
 @pytest.fixture
-def small_texts_by_polars(monkeypatch):
-    monkeypatch.setattr(module, "_LEAST_FOR_POLARS", 0)
+def polars_for_small_texts(monkeypatch):
+    monkeypatch.setattr(module, "POLARS_MIN_CHARS", 0)
 
 
 # -- the default pattern ------------------------------------------------------------------------
@@ -45,56 +46,56 @@ def small_texts_by_polars(monkeypatch):
         ("🇩🇪🇫🇷", ["🇩🇪", "🇫🇷"]),
         ("🏴\U000e0067\U000e0062\U000e007f!", ["🏴\U000e0067\U000e0062\U000e007f", "!"]),
         ("1\ufe0f\u20e3 ?!", ["1\ufe0f\u20e3", "?", "!"]),
-        ("\u0301 \u200d", ["\u0301", "\u200d"]),  # alone, they are signs
+        ("\u0301 \u200d", ["\u0301", "\u200d"]),  # without a letter, they are signs
     ],
 )
-def test_words_of_any_script(text, words):
+def test_default_words_of_many_scripts(text, words):
     assert word_pattern().findall(text) == words
-    assert Words(None).cut([text, ""]) == (words, pytest.approx([len(words), 0]))
+    assert WordSplitter(None).split([text, ""]).lists() == [words, []]
 
 
 @given(any_text)
-def test_nothing_but_spaces_is_left_out(text):
+def test_default_pattern_leaves_out_only_spaces(text):
     assert "".join(word_pattern().findall(text)) == re.sub(r"\s", "", text)
 
 
-def test_of_plain_characters_the_default_finds_what_the_plain_pattern_finds():
-    alike = [c for c in map(chr, range(0xFFFF)) if module._alike(c)]
-    text = "".join(alike) + " ".join(alike) + "a".join(alike)
-    assert word_pattern().findall(text) == re.findall(PLAIN, text) == list(Words(None).cut([text]).flat)
+def test_simple_pattern_finds_the_default_words_in_portable_texts():
+    portable = [c for c in map(chr, range(0xFFFF)) if is_portable_text(c)]
+    text = "".join(portable) + " ".join(portable) + "a".join(portable)
+    expected = word_pattern().findall(text)
+    assert re.findall(SIMPLE, text) == expected
+    assert WordSplitter(None).split([text]).strings() == expected
 
 
 # -- by polars ----------------------------------------------------------------------------------
 
 
-def by_both(texts, pattern):
-    """Return the words of texts, cut by polars and by re."""
+def split_by_polars_and_by_re(texts, pattern):
     found = []
-    for forked in (False, True):
+    for min_chars in (0, 10**9):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(module, "_LEAST_FOR_POLARS", 0)
-            patch.setattr(module, "_forked", forked)
-            words = Words(pattern)
-            flat, lengths = words.cut(texts)
-            assert isinstance(flat, list) == (forked or not words.portable)
-            found.append((list(flat), lengths.tolist()))
+            patch.setattr(module, "POLARS_MIN_CHARS", min_chars)
+            splitter = WordSplitter(pattern)
+            words = splitter.split(texts)
+            assert isinstance(words, PolarsTokens) == (min_chars == 0 and splitter.is_portable)
+            found.append(words.lists())
     return found
 
 
-@given(st.lists(any_text, min_size=1, max_size=5), st.sampled_from([None, PLAIN]))
+@given(st.lists(any_text, min_size=1, max_size=5), st.sampled_from([None, SIMPLE]))
 @settings(max_examples=200)
-def test_polars_cuts_as_re_does(texts, pattern):
+def test_polars_and_re_find_the_same_words(texts, pattern):
     texts = [text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") for text in texts]
-    one, two = by_both(texts, pattern)
-    assert one == two
+    by_polars, by_re = split_by_polars_and_by_re(texts, pattern)
+    assert by_polars == by_re
 
 
 @pytest.mark.parametrize("pattern", [r"\w", r"\d", r"\s", r"[^\w\s]", r"\b\w"])
-def test_characters_beyond_ascii_are_read_alike(pattern, small_texts_by_polars):
-    alike = [c for c in map(chr, range(0xFFFF)) if not "\ud800" <= c <= "\udfff" and module._alike(c)]
-    assert len(alike) > 22_000
-    text = "".join(alike) + " ".join(alike) + "a".join(alike)
-    assert list(Words(pattern).cut([text]).flat) == re.findall(pattern, text)
+def test_polars_and_re_agree_on_every_portable_character(pattern, polars_for_small_texts):
+    portable = [c for c in map(chr, range(0xFFFF)) if not "\ud800" <= c <= "\udfff" and is_portable_text(c)]
+    assert len(portable) > 22_000
+    text = "".join(portable) + " ".join(portable) + "a".join(portable)
+    assert WordSplitter(pattern).split([text]).strings() == re.findall(pattern, text)
 
 
 PIECES = [
@@ -108,53 +109,53 @@ PIECES = [
     st.lists(st.text("ab1-_ .!<]['\n\t,\u00e9\u2014\xa0\u4e2d", max_size=12), min_size=1, max_size=3),
 )
 @settings(max_examples=150)
-def test_polars_reads_patterns_as_re_does(pattern, texts):
+def test_polars_and_re_find_the_same_words_for_random_patterns(pattern, texts):
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", FutureWarning)  # what re may read as a set one day
+            warnings.simplefilter("error", FutureWarning)  # a possible nested set
             re.compile(pattern)
     except (re.error, FutureWarning):
         assume(False)
-    one, two = by_both(texts, pattern)
-    assert one == two
+    by_polars, by_re = split_by_polars_and_by_re(texts, pattern)
+    assert by_polars == by_re
 
 
 @pytest.mark.parametrize(
     ("pattern", "portable"),
     [
         (None, True),
-        (PLAIN, True),
+        (SIMPLE, True),
         (r"(?u)\b\w\w+\b", True),
         (r"[a-z]+|\d{2,3}?", True),
-        (r"\w++\w", False),  # a possessive repeat to re, two repeats to Rust
+        (r"\w++\w", False),  # possessive in re, a nested repeat in Rust
         (r"\w{2}+\w", False),
         (r"(\w)\w", False),
         (r"(?i)a", False),
         (r"\w(?=a)", False),
-        (r"\w*", False),  # finds empty strings
+        (r"\w*", False),  # matches the empty string
         (r"a.c", False),
     ],
 )
-def test_patterns_that_polars_may_have(pattern, portable):
-    assert Words(pattern).portable is portable
+def test_portable_patterns(pattern, portable):
+    assert WordSplitter(pattern).is_portable is portable
 
 
 @pytest.mark.parametrize("pattern", [r"\w++\w", r"[+--\w]"])
-def test_patterns_that_rust_reads_otherwise(pattern, small_texts_by_polars):
+def test_patterns_that_rust_reads_differently_go_to_re(pattern, polars_for_small_texts):
     texts = ["ab", "1+-"]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # re says that it may read -- otherwise one day
-        flat, lengths = Words(pattern).cut(texts)
-        assert flat == [word for text in texts for word in re.findall(pattern, text)]
-    assert len(lengths) == 2
+        warnings.simplefilter("ignore", FutureWarning)  # re may read -- as a set difference in the future
+        words = WordSplitter(pattern).split(texts)
+        assert words.lists() == [re.findall(pattern, text) for text in texts]
+    assert isinstance(words, StringTokens)
 
 
-def test_long_texts_are_cut_by_polars():
-    assert not module._forked
-    assert not isinstance(Words(None).cut(["plain words " * 10_000]).flat, list)
+def test_large_texts_are_split_by_polars():
+    assert isinstance(WordSplitter(None).split(["plain words " * 10_000]), PolarsTokens)
+    assert isinstance(WordSplitter(None).split(["plain words " * 10]), StringTokens)
 
 
-def test_long_texts_are_cut_alike():
+def test_large_and_small_texts_have_the_same_ids():
     text = "Good film, it's b\x1cc caf\u00e9 x\u00b2 नमस्ते 👍🏽 " * 5000
     tokens, sequences = Tokens.fit([text, "", "plain words " * 3000])
     once = tokens.encode(["Good film, it's b\x1cc caf\u00e9 x\u00b2 नमस्ते 👍🏽 "]).ids
@@ -162,20 +163,31 @@ def test_long_texts_are_cut_alike():
     assert sequences.row(1).tolist() == [BOUNDARY]
 
 
+FORK = """
+import os, sys
+from skrnn.text import words
+from skrnn.text.tokens import Tokens
+
+def kind():
+    return type(words.WordSplitter(None).split(["a"])).__name__
+
+words.POLARS_MIN_CHARS = 0
+tokens, _ = Tokens.fit(["a b", "c"])
+assert kind() == "PolarsTokens"
+pid = os.fork()
+if pid:
+    sys.exit(os.waitpid(pid, 0)[1])
+os._exit(not (tokens.encode(["b a"]).ids.tolist() == [4, 3] and kind() == "StringTokens"))
+"""
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
-def test_a_forked_process_cuts_without_polars(small_texts_by_polars):
-    code = (
-        "import os, sys; from skrnn.text import words as m; m._LEAST_FOR_POLARS = 0\n"
-        "from skrnn.text.tokens import Tokens\n"
-        "t, _ = Tokens.fit(['a b', 'c']); pid = os.fork()\n"
-        "if not pid: os._exit(0 if t.encode(['b a']).ids.tolist() == [4, 3] and m._forked else 1)\n"
-        "sys.exit(os.waitpid(pid, 0)[1])"
-    )
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], timeout=60, check=False)
+def test_a_forked_process_splits_without_polars():
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", FORK], timeout=60, check=False)
     assert done.returncode == 0
 
 
-# -- as print has them --------------------------------------------------------------------------
+# -- joined ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -193,6 +205,6 @@ def test_a_forked_process_cuts_without_polars(small_texts_by_polars):
         "👩\u200d💻 👍🏽",
     ],
 )
-def test_words_are_printed_as_they_were(text):
-    expected = text.replace("„ja“", "„ja “")  # “ opens in English
-    assert print_words(Words(None).cut([text]).flat) == expected
+def test_joined_words_have_the_usual_spacing(text):
+    expected = text.replace("„ja“", "„ja “")  # in English, “ opens a quotation
+    assert join_words(WordSplitter(None).split([text]).strings()) == expected

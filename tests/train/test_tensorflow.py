@@ -76,25 +76,6 @@ def test_parts_of_a_batch_give_what_the_whole_gives(layer, monkeypatch):
     np.testing.assert_array_equal(found[0][0], found[1][0])  # a row's bits do not depend on the others
 
 
-@pytest.mark.parametrize(("rows", "depth", "columns"), [(1, 3, 5), (4, 16, 64), (7, 1, 65), (32, 20, 130)])
-def test_products_in_tiles(rows, depth, columns):
-    from skrnn.kernels.products import panels, product, room
-
-    rng = np.random.default_rng(rows)
-    x = room(rows, depth)
-    kernel = rng.standard_normal((depth, columns)).astype(np.float32)
-    laid_out = panels(kernel)
-    out = room(rows, laid_out.shape[0] * laid_out.shape[2])
-    x[:rows] = rng.standard_normal((rows, depth))
-    product(x, rows, laid_out, out)
-    np.testing.assert_allclose(out[:rows, :columns], x[:rows] @ kernel, rtol=1e-5, atol=1e-5)
-    whole = out.copy()
-    for i in range(rows):
-        x[0] = x[i]
-        product(x, 1, laid_out, out)
-        np.testing.assert_array_equal(out[0], whole[i])
-
-
 @pytest.mark.parametrize(
     ("parameters", "training"),
     [({"rnn_activation": "relu"}, True), ({"recurrent_dropout": 0.1}, True), ({}, False)],

@@ -1,6 +1,6 @@
 """R12: files and pickles of every version still load and predict the same.
 
-``python tests/storage/test_released.py`` writes those of this version to ``tests/storage/released/VERSION``: before its
+``python tests/test_released.py`` writes those of this version to ``tests/released/VERSION``: before its
 release, and never again after it.
 """
 

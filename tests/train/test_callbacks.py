@@ -1,4 +1,4 @@
-"""scikit-learn's callbacks are told of each epoch, with an estimator as if the fit had ended there."""
+"""The callbacks of scikit-learn: each epoch is a subtask that hands over a fitted estimator."""
 
 import pickle
 
@@ -19,11 +19,11 @@ TINY = {
 }  # fmt: skip
 
 
-class Scores:
-    """Notes the score after each epoch, and ends the training after so many."""
+class RecordScores:
+    """Records the score after each epoch and stops the training after `max_epochs`."""
 
-    def __init__(self, most=9):
-        self.most, self.scores, self.calls = most, [], []
+    def __init__(self, max_epochs=9):
+        self.max_epochs, self.scores, self.calls = max_epochs, [], []
 
     def setup(self, estimator, context):
         self.calls.append("setup")
@@ -39,7 +39,7 @@ class Scores:
         if context.task_name == "epoch":
             self.scores.append(fitted_estimator.score(X, y))
             self.last, self.metadata = fitted_estimator, metadata
-            return len(self.scores) == self.most
+            return len(self.scores) == self.max_epochs
 
 
 @pytest.mark.parametrize(
@@ -51,41 +51,45 @@ class Scores:
     ],
     ids=["classifier", "regressor", "seq2seq"],
 )
-def test_each_epoch_has_a_fitted_estimator(estimator, y):
-    told, weights = Scores(), np.ones(24)
+def test_callbacks_get_a_fitted_estimator_after_each_epoch(estimator, y):
+    record, weights = RecordScores(), np.ones(24)
     plain = clone(estimator).fit(TEXTS, y)
-    fitted = clone(estimator).set_callbacks(told).fit(TEXTS, y, sample_weight=weights)
-    assert told.calls == ["setup", "begin fit", *["begin epoch", "end epoch"] * 3, "end fit", "teardown"]
-    assert told.metadata["sample_weight"] is weights
-    assert told.scores[-1] == fitted.score(TEXTS, y) == plain.score(TEXTS, y)
-    np.testing.assert_array_equal(told.last.predict(TEXTS), plain.predict(TEXTS))
+    fitted = clone(estimator).set_callbacks(record).fit(TEXTS, y, sample_weight=weights)
+    assert record.calls == ["setup", "begin fit", *["begin epoch", "end epoch"] * 3, "end fit", "teardown"]
+    assert record.metadata["sample_weight"] is weights
+    assert record.scores[-1] == fitted.score(TEXTS, y) == plain.score(TEXTS, y)
+    np.testing.assert_array_equal(record.last.predict(TEXTS), plain.predict(TEXTS))
     assert not hasattr(fitted, "_callback_fit_ctx")
 
 
-def test_a_callback_ends_the_training(tmp_path):
-    told = Scores(most=2)
-    fitted = RNNTextClassifier(**TINY).set_callbacks(told).fit(TEXTS, LABELS)
-    assert fitted.n_iter_ == 2 and told.calls[-2:] == ["end fit", "teardown"]
-    save(fitted, tmp_path / "file")  # callbacks serve a fit and stay out
+def test_a_callback_can_stop_the_training():
+    record = RecordScores(max_epochs=2)
+    fitted = RNNTextClassifier(**TINY).set_callbacks(record).fit(TEXTS, LABELS)
+    assert fitted.n_iter_ == 2 and record.calls[-2:] == ["end fit", "teardown"]
+
+
+def test_files_contain_no_callbacks(tmp_path):
+    fitted = RNNTextClassifier(**TINY).set_callbacks(RecordScores()).fit(TEXTS, LABELS)
+    save(fitted, tmp_path / "file")
     loaded = load(tmp_path / "file")
     np.testing.assert_array_equal(loaded.predict(TEXTS), fitted.predict(TEXTS))
-    assert not hasattr(loaded, "_skl_callbacks") and hasattr(pickle.loads(pickle.dumps(fitted)), "n_iter_")
+    assert hasattr(fitted, "_skl_callbacks") and not hasattr(loaded, "_skl_callbacks")
+    assert pickle.loads(pickle.dumps(fitted)).n_iter_ == 3
 
 
-def test_a_fit_that_fails_is_torn_down():
-    told = Scores()
-    told.on_fit_task_end = None
+def test_a_failed_fit_calls_teardown():
+    record = RecordScores()
+    record.on_fit_task_end = None
     with pytest.raises(TypeError):
-        RNNTextClassifier(**TINY).set_callbacks(told).fit(TEXTS, LABELS)
-    assert told.calls[-1] == "teardown"
+        RNNTextClassifier(**TINY).set_callbacks(record).fit(TEXTS, LABELS)
+    assert record.calls[-1] == "teardown"
 
 
-def test_scikit_learns_own_are_handed_down_by_a_search(capsys):
+def test_callbacks_of_scikit_learn_work_in_a_grid_search(capsys):
     monitor = callback.ScoringMonitor(scoring="accuracy")
     search = GridSearchCV(RNNTextClassifier(**TINY), {"rnn_units": [2, 3]}, cv=2)
     search.estimator.set_callbacks(monitor)
     search.fit(TEXTS, LABELS)
-    log = monitor.get_logs(select="all")
-    assert len(log) and search.best_estimator_.n_iter_ == 3
+    assert len(monitor.get_logs(select="all")) and search.best_estimator_.n_iter_ == 3
     RNNTextClassifier(**TINY).set_callbacks(callback.ProgressBar()).fit(TEXTS, LABELS)
     assert "RNNTextClassifier" in capsys.readouterr().out

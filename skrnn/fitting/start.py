@@ -1,0 +1,194 @@
+"""What a training starts from: the vocabulary, the ids, the architecture and the initial weights."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from skrnn.compat import clone_parametrized
+from skrnn.fitting.samples import Samples
+from skrnn.parameters import NetworkParameters, PretrainedParameters, TrainingParameters, estimator
+from skrnn.ragged import N_SPECIAL, Ragged
+from skrnn.serve.weights import initial_weights
+from skrnn.spec import Activation, Spec, Weights
+from skrnn.targets import Head
+from skrnn.text import Tokens, cooccurrence_vectors, vectors_of_terms
+from skrnn.train import Examples, writes_progress
+from skrnn.train.recipe import Frozen
+
+MAX_LENGTH = 400  # tokens that are read of a text with sequence_length=None
+ENCODER_FIELDS = (  # of a Spec: what a network takes over from the one that it starts from
+    *("embedding_dim", "layer", "rnn_units", "rnn_activation"),
+    *("n_layers", "n_heads", "bidirectional"),
+)
+
+
+@dataclass
+class Start:
+    """What a training starts from."""
+
+    tokens: Tokens
+    examples: Examples
+    spec: Spec
+    weights: Weights
+    sequence_length: int
+    truncation: str
+    attributes: dict[str, Any] = field(default_factory=dict)  # further attributes that fit sets
+
+    @property
+    def n_tokens(self) -> int:
+        """Number of training tokens."""
+        sequences, targets, _ = self.examples
+        return len(sequences.ids) + (len(targets.ids) if isinstance(targets, Ragged) else 0)
+
+
+@estimator
+class StartMixin(TrainingParameters, NetworkParameters, BaseEstimator):
+    """Chooses the network that a training starts from: a new one, or that of a fitted estimator."""
+
+    def _start(
+        self, head: Head, samples: Samples, rng: np.random.Generator, *, is_chunk: bool = False
+    ) -> Start:
+        """Return the vocabulary, the ids, the architecture and the initial weights."""
+        tokens, sequences, spec, weights = self._network(head, samples.texts, head.n_outputs, rng)
+        longest = MAX_LENGTH if is_chunk else int(sequences.lengths.max())  # later chunks may be longer
+        length = self.sequence_length or min(longest, MAX_LENGTH)
+        sequences = sequences.truncate(length, self.truncation)
+        examples = Examples(sequences, samples.targets, samples.weights)
+        return Start(tokens, examples, spec, weights, length, self.truncation)
+
+    def _continued(self, chunk: Samples) -> Start:
+        """Return what the next chunk of a stream starts from: the fitted network."""
+        length, truncation = self.sequence_length_, self._truncation
+        sequences = self._tokens.encode(chunk.texts).truncate(length, truncation)
+        examples = Examples(sequences, chunk.targets, chunk.weights)
+        return Start(self._tokens, examples, self._spec, self._weights, length, truncation)
+
+    def _network(
+        self, head: Head, texts: list[str], n_outputs: int, rng: np.random.Generator
+    ) -> tuple[Tokens, Ragged, Spec, Weights]:
+        """Return tokens, ids, architecture and weights: new ones, or those of a fitted estimator."""
+        fitted = self._fitted_network()
+        if fitted is None:
+            tokens, sequences = self._fit_tokens(texts, self.vocab_size, self.vocabulary)
+            spec = self._spec_for(head, tokens.n_ids, n_outputs)
+            vectors = self._vectors(tokens, sequences, rng)
+            if vectors is not None:
+                spec = replace(spec, embedding_dim=vectors.shape[1])
+            weights = initial_weights(spec, rng)
+            if vectors is not None:
+                known = np.abs(vectors).sum(axis=1) > 0
+                weights["embedding/embeddings"][known] = vectors[known]
+            return tokens, sequences, spec, weights
+        tokens = fitted._tokens
+        same = {name: getattr(fitted._spec, name) for name in ENCODER_FIELDS}
+        spec = replace(self._spec_for(head, tokens.n_ids, n_outputs), **same)
+        weights = initial_weights(spec, rng)
+        self._copy_weights(fitted, weights)
+        return tokens, tokens.encode(texts), spec, weights
+
+    def _fitted_network(self) -> Any:
+        """Return the fitted estimator whose network training starts from, or None."""
+        return self if self.warm_start and self.__sklearn_is_fitted__() else None
+
+    def _copy_weights(self, fitted: Any, weights: Weights) -> None:
+        """Copy the weights of a fitted estimator; of an encoder all but its head."""
+        for name, array in fitted._weights.items():
+            fits = name in weights and weights[name].shape == array.shape
+            if fitted is self and not fits:
+                raise ValueError(
+                    f"warm_start=True of {type(self).__name__} needs the classes and the network of the "
+                    f"previous fit, but {name} of shape {array.shape} does not fit the new network. Set "
+                    "warm_start=False, or use the same targets and parameters."
+                )
+            if fits and (fitted is self or not name.startswith("head")):
+                weights[name] = array.copy()
+
+    def _fit_tokens(self, texts: list[str], vocab_size: int | None, vocabulary: Any) -> tuple[Tokens, Ragged]:
+        return Tokens.fit(
+            texts,
+            analyzer=self.analyzer,
+            lowercase=self.lowercase,
+            strip_accents=self.strip_accents,
+            preprocessor=self.preprocessor,
+            tokenizer=self.tokenizer,
+            token_pattern=self.token_pattern,
+            min_df=self.min_df,
+            vocab_size=vocab_size,
+            vocabulary=vocabulary,
+        )
+
+    def _vectors(self, tokens: Tokens, sequences: Ragged, rng: np.random.Generator) -> np.ndarray | None:
+        """Return initial rows of the embedding, zero where they are random, or None if all are."""
+        if isinstance(self.embeddings, str) and self.embeddings == "random":
+            return None
+        if isinstance(self.embeddings, str) and self.embeddings == "auto":
+            return cooccurrence_vectors(sequences, tokens.n_ids, self.embedding_dim, rng)
+        owner, verbose = type(self).__name__, writes_progress(self.verbose)
+        matrix, found = vectors_of_terms(
+            self.embeddings, list(tokens.vocabulary), owner=owner, verbose=verbose
+        )
+        if verbose:
+            counts = np.bincount(sequences.ids, minlength=tokens.n_ids)[N_SPECIAL:]
+            sys.stdout.write(
+                f"[{owner}] embeddings for {found.mean():.1%} of the terms, "
+                f"{counts[found].sum() / max(1, counts.sum()):.1%} of the tokens\n"
+            )
+        return np.concatenate([np.zeros((N_SPECIAL, matrix.shape[1]), np.float32), matrix])
+
+    def _spec_for(self, head: Head, n_ids: int, n_outputs: int) -> Spec:
+        if self.layer == "self_attention" and self.rnn_units % self.n_heads:
+            raise ValueError(
+                f"The rnn_units parameter of {type(self).__name__} must be a multiple of "
+                f"n_heads={self.n_heads} with layer='self_attention'. Got {self.rnn_units} instead."
+            )
+        return Spec(
+            n_ids=n_ids,
+            embedding_dim=self.embedding_dim,
+            layer=self.layer,
+            rnn_units=self.rnn_units,
+            rnn_activation=cast(Activation, self.rnn_activation),
+            n_layers=self.n_layers,
+            bidirectional=self.bidirectional,
+            n_heads=self.n_heads,
+            pooling=self.pooling,
+            n_components=self.n_components,
+            activation=cast(Activation, self.activation),
+            head=head.name,
+            n_outputs=n_ids if head.predicts_ids and not n_outputs else n_outputs,
+        )
+
+    def _frozen(self) -> Frozen:
+        """Return what training leaves unchanged."""
+        return "nothing" if self.trainable_embeddings else "embedding"
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Return whether fit has succeeded."""
+        return "_weights" in vars(self)
+
+
+@estimator
+class PretrainedMixin(PretrainedParameters, StartMixin):
+    """Starts from a fitted encoder, if there is one."""
+
+    def _fitted_network(self) -> Any:
+        found = super()._fitted_network()
+        if found is None and self.encoder is not None:
+            message = f"encoder of {type(self).__name__} must be fitted; this %(name)s is not. Call its fit."
+            check_is_fitted(self.encoder, msg=message)
+            return self.encoder
+        return found
+
+    def _frozen(self) -> Frozen:
+        return "encoder" if self.encoder is not None and self.freeze_encoder else super()._frozen()
+
+    def __sklearn_clone__(self) -> Any:
+        """Return an unfitted copy. The encoder to start from stays fitted."""
+        copy = clone_parametrized(self)
+        copy.encoder = self.encoder
+        return copy

@@ -1,0 +1,255 @@
+"""Analyzers: what a token is. One class for each value of the `analyzer` parameter.
+
+To add an analyzer, write a subclass of :class:`Analyzer` with a `split` method and list it in `ANALYZERS`.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from itertools import pairwise
+from numbers import Integral
+from typing import Any
+from unicodedata import normalize
+
+import numpy as np
+from sklearn.feature_extraction.text import strip_accents_ascii, strip_accents_unicode
+
+from skrnn.ragged import N_SPECIAL, Ragged
+from skrnn.text.subwords import N_BYTES, BytePairs
+from skrnn.text.tokenized_texts import CharTokens, StringTokens, TermIds, TokenizedTexts
+from skrnn.text.vocabulary import frequent_terms, given_terms
+from skrnn.text.words import WordSplitter, join_words
+
+_SPACES = re.compile(r"\s\s+")
+
+
+class Analyzer(ABC):
+    """Splits texts into tokens, numbers the tokens and joins them to texts.
+
+    A subclass defines `split`. It overrides `unknown_mark`, `join` and
+    `ignored_parameters` if the ones of this class do not fit. An analyzer
+    with a numbering of its own, such as sub-words, also overrides `fit`,
+    `encode` and `decode`.
+
+    Parameters
+    ----------
+    settings : dict
+        The parameters `analyzer`, `lowercase`, `strip_accents`,
+        `preprocessor`, `tokenizer` and `token_pattern`.
+    vocabulary : dict of str to int, default=None
+        Terms and their ids, in the order of the ids, which start at 3. None
+        before `fit`.
+    merges : str, default=None
+        What sub-words learn beside the vocabulary; None for other analyzers.
+    """
+
+    unknown_mark = "<unk>"  # text of a token that is not in the vocabulary
+
+    def __init__(
+        self, settings: dict[str, Any], vocabulary: dict[str, int] | None = None, merges: str | None = None
+    ) -> None:
+        self.settings, self.merges = settings, merges
+        self._terms = TermIds({} if vocabulary is None else vocabulary)
+
+    @property
+    def vocabulary(self) -> dict[str, int]:
+        """Terms and their ids, in the order of the ids."""
+        return self._terms.vocabulary
+
+    @abstractmethod
+    def split(self, texts: list[str]) -> TokenizedTexts:
+        """Return the tokens of texts."""
+
+    def join(self, tokens: list[str]) -> str:
+        """Return the text of tokens."""
+        return join_words(tokens)
+
+    def ignored_parameters(self) -> tuple[list[str], str]:
+        """Return the names of the parameters that have no effect, and the reason."""
+        return ["tokenizer", "token_pattern"], f"analyzer is {self.settings['analyzer']!r}"
+
+    def fit(self, texts: list[str], *, min_df: Any, vocab_size: int | None, vocabulary: Any) -> Ragged:
+        """Learn the vocabulary and return the ids of the texts; see `Tokens.fit` for the parameters."""
+        tokenized = self.split(texts)
+        if vocabulary is not None:
+            terms = given_terms(vocabulary)
+        else:
+            terms = frequent_terms(tokenized, min_df, vocab_size)
+        self._terms = TermIds({term: i for i, term in enumerate(terms, N_SPECIAL)})
+        return tokenized.encode(self._terms)
+
+    def encode(self, texts: list[str]) -> Ragged:
+        """Return the ids of texts; a text without tokens has the boundary id."""
+        return self.split(texts).encode(self._terms)
+
+    def tokenize(self, texts: list[str]) -> list[list[str]]:
+        """Return the tokens of each text, including unknown ones."""
+        return self.split(texts).lists()
+
+    def decode(self, sequences: Ragged) -> list[str]:
+        """Return the text of each row of ids, without padding and boundaries."""
+        terms = np.array(["", self.unknown_mark, "", *self.vocabulary], dtype=object)
+        return [self.join([term for term in terms[row] if term]) for row in _rows(sequences)]
+
+    def preprocess(self, texts: list[str]) -> list[str]:
+        """Return texts in lower case, without accents and so on, as the parameters say."""
+        preprocessed: list[Any] = list(map(self._preprocessor, texts))
+        for text in preprocessed:
+            if not isinstance(text, str):
+                name = "strip_accents" if self.settings["preprocessor"] is None else "preprocessor"
+                raise TypeError(
+                    f"The {name} function must return a str. Got {text!r} of {type(text).__name__}."
+                )
+        return [text if text.isascii() else _without_lone_surrogates(text) for text in preprocessed]
+
+    @cached_property
+    def _preprocessor(self) -> Callable[[str], str]:
+        if self.settings["preprocessor"] is not None:
+            return self.settings["preprocessor"]
+        lowercase, strip_accents = self.settings["lowercase"], self.settings["strip_accents"]
+        strip = {"ascii": strip_accents_ascii, "unicode": strip_accents_unicode}.get(
+            strip_accents, strip_accents
+        )
+
+        def preprocess(text: str) -> str:
+            if lowercase:
+                text = text.lower()
+            if text.isascii():  # it has no accents, but a function of the user may change it
+                return strip(text) if callable(strip_accents) else text
+            text = normalize("NFC", text)
+            return text if strip is None else strip(text)
+
+        return preprocess
+
+
+class WordAnalyzer(Analyzer):
+    """analyzer="word": words by `token_pattern` or `tokenizer`."""
+
+    def split(self, texts: list[str]) -> TokenizedTexts:
+        """Return the words of texts."""
+        preprocessed, tokenizer = self.preprocess(texts), self.settings["tokenizer"]
+        if tokenizer is not None:
+            return _split_by_function(tokenizer, preprocessed, "tokenizer")
+        return self._splitter.split(preprocessed)
+
+    def ignored_parameters(self) -> tuple[list[str], str]:
+        """Return the names of the parameters that have no effect, and the reason."""
+        return ["token_pattern"] if self.settings["tokenizer"] is not None else [], "tokenizer is given"
+
+    @cached_property
+    def _splitter(self) -> WordSplitter:
+        return WordSplitter(self.settings["token_pattern"])
+
+
+class CharAnalyzer(Analyzer):
+    """analyzer="char": single characters; a run of spaces counts as one."""
+
+    unknown_mark = "\ufffd"
+
+    def split(self, texts: list[str]) -> TokenizedTexts:
+        """Return the characters of texts."""
+        return CharTokens.from_texts([_SPACES.sub(" ", text) for text in self.preprocess(texts)])
+
+    def join(self, tokens: list[str]) -> str:
+        """Return the text of characters."""
+        return "".join(tokens)
+
+
+class SubwordAnalyzer(Analyzer):
+    """analyzer="subword": frequent runs of bytes, by byte-pair encoding."""
+
+    def split(self, texts: list[str]) -> TokenizedTexts:
+        """Return the sub-words of texts."""
+        encoded = self.encode(texts)
+        pieces = self._byte_pairs.decode_each(encoded.ids)
+        rows = (pieces[start:stop] for start, stop in pairwise(encoded.offsets.tolist()))
+        return StringTokens.from_lists([[piece for piece in row if piece] for row in rows])
+
+    def fit(self, texts: list[str], *, min_df: Any, vocab_size: int | None, vocabulary: Any) -> Ragged:
+        """Learn the sub-words and return the ids of the texts."""
+        if vocabulary is not None:
+            raise ValueError(
+                "vocabulary cannot be given with analyzer='subword', which learns its own. Leave it at None."
+            )
+        if vocab_size is not None and vocab_size < N_BYTES + N_SPECIAL:
+            raise ValueError(
+                f"vocab_size must be at least {N_BYTES + N_SPECIAL} with analyzer='subword': one id for "
+                f"each byte and the {N_SPECIAL} reserved ids. Got {vocab_size} instead."
+            )
+        preprocessed = self.preprocess(texts)
+        if not any(text.strip() for text in preprocessed):
+            raise ValueError("No text has a token: all texts are empty or blank (empty vocabulary).")
+        min_frequency = int(min_df) if isinstance(min_df, Integral) else 1
+        self._byte_pairs = BytePairs.train(preprocessed, vocab_size, min_frequency=min_frequency)
+        self.merges, self._terms = self._byte_pairs.merges, TermIds(self._byte_pairs.vocabulary())
+        return self._byte_pairs.encode(preprocessed)
+
+    def encode(self, texts: list[str]) -> Ragged:
+        """Return the ids of texts; an empty text has the boundary id."""
+        return self._byte_pairs.encode(self.preprocess(texts))
+
+    def decode(self, sequences: Ragged) -> list[str]:
+        """Return the text of each row of ids, without padding and boundaries."""
+        return [self._byte_pairs.decode(row).strip() for row in _rows(sequences)]
+
+    @cached_property
+    def _byte_pairs(self) -> BytePairs:
+        return BytePairs(self.merges or "")
+
+
+class CallableAnalyzer(Analyzer):
+    """A function as analyzer: it takes the unchanged text and returns its tokens."""
+
+    def split(self, texts: list[str]) -> TokenizedTexts:
+        """Return the tokens that the function finds in texts."""
+        return _split_by_function(self.settings["analyzer"], texts, "analyzer")
+
+    def ignored_parameters(self) -> tuple[list[str], str]:
+        """Return the names of the parameters that have no effect, and the reason."""
+        return ["preprocessor", "strip_accents", "tokenizer", "token_pattern"], "analyzer is a callable"
+
+
+ANALYZERS: dict[str, type[Analyzer]] = {
+    "word": WordAnalyzer,
+    "char": CharAnalyzer,
+    "subword": SubwordAnalyzer,
+}
+
+
+def analyzer_class(analyzer: Any) -> type[Analyzer]:
+    """Return the class for a value of the `analyzer` parameter: a key of `ANALYZERS` or a callable."""
+    return CallableAnalyzer if callable(analyzer) else ANALYZERS[analyzer]
+
+
+def _rows(sequences: Ragged) -> Iterable[np.ndarray]:
+    return (sequences.ids[start:stop] for start, stop in pairwise(sequences.offsets.tolist()))
+
+
+def _without_lone_surrogates(text: str) -> str:
+    """Return a text without half surrogate pairs, which UTF-8 and UTF-32 cannot hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def _split_by_function(function: Callable[[str], Any], texts: list[str], name: str) -> StringTokens:
+    """Return the tokens that a function of the user finds in each text, or raise a TypeError."""
+    lists = []
+    for tokens in map(function, texts):
+        if isinstance(tokens, str) or not isinstance(tokens, Iterable):
+            raise TypeError(
+                f"The {name} function must return a list of str. Got {tokens!r} of {type(tokens).__name__}."
+            )
+        lists.append(list(tokens))
+    tokenized = StringTokens.from_lists(lists)
+    for token in tokenized.tokens:
+        if not isinstance(token, str):
+            raise TypeError(
+                f"The {name} function must return tokens as str. Got {token!r} of {type(token).__name__}."
+            )
+    return tokenized

@@ -1,0 +1,56 @@
+"""A training as one object: what is learned, how, from where, and who is told about it. No Keras here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from skrnn.spec import Spec, Weights
+from skrnn.train.batches import Examples
+from skrnn.train.checkpoint import Checkpoint
+from skrnn.train.recipe import Recipe
+
+AfterEpoch = Callable[[int, float, Callable[[], Weights]], bool]
+OptimizerState = dict[str, np.ndarray]
+
+
+@dataclass
+class Job:
+    """One training.
+
+    Parameters
+    ----------
+    spec : Spec
+        The architecture.
+    recipe : Recipe
+        How to train it.
+    weights : dict of str to ndarray
+        The weights to start from.
+    examples : Examples
+        The training data.
+    after_epoch : callable
+        Called with the epoch (from 0), its mean loss and a function that returns the weights. Returns
+        whether to continue.
+    wanted_by : str
+        Estimator and method, for the message if Keras is missing.
+    callbacks : sequence of keras.callbacks.Callback, default=()
+        The user's own.
+    checkpoint : Checkpoint, default=None
+        Where the state is saved after each epoch, and continued from.
+    optimizer_state : dict of str to ndarray, default=None
+        For training in chunks: the state after the previous chunk, empty for the first one. None starts a
+        new optimizer, whose state is not returned.
+    """
+
+    spec: Spec
+    recipe: Recipe
+    weights: Weights
+    examples: Examples
+    after_epoch: AfterEpoch
+    wanted_by: str
+    callbacks: Sequence[Any] = ()
+    checkpoint: Checkpoint | None = None
+    optimizer_state: OptimizerState | None = None

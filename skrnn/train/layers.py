@@ -1,0 +1,170 @@
+"""Keras layers that Keras does not provide: poolings, logits of token ids, attention of a decoder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+FLOAT = "float32"
+_MASKED = -1e30  # score of a step that is padding
+
+
+class Pooling(keras.layers.Layer):
+    """Base of the poolings: the states of each text become one vector.
+
+    A pooling gets states (b, t, w) and their mask (b, t) and returns vectors (b, w).
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def compute_mask(self, *_: Any) -> None:
+        """Return no mask: the output has no steps."""
+
+
+class MeanPooling(Pooling):
+    """The mean of the states."""
+
+    def call(self, h: Any, mask: Any) -> Any:
+        """Return the mean over the real steps."""
+        weight = ops.cast(ops.expand_dims(mask, -1), h.dtype)  # (b, t, 1)
+        return ops.sum(h * weight, axis=1) / ops.sum(weight, axis=1)
+
+
+class MaxPooling(Pooling):
+    """The maximum of the states."""
+
+    def call(self, h: Any, mask: Any) -> Any:
+        """Return the maximum over the real steps."""
+        return ops.max(ops.where(ops.expand_dims(mask, -1), h, _MASKED), axis=1)
+
+
+class AttentionPooling(Pooling):
+    """The mean of the states under learned weights, ``softmax(tanh(h W + b) c)`` (Yang et al. 2016)."""
+
+    def build(self, shape: tuple) -> None:
+        """Create the weights."""
+        w = shape[-1]
+        self.kernel = self.add_weight(shape=(w, w), initializer="zeros", name="kernel")
+        self.bias = self.add_weight(shape=(w,), initializer="zeros", name="bias")
+        self.context = self.add_weight(shape=(w,), initializer="zeros", name="context")
+
+    def call(self, h: Any, mask: Any) -> Any:
+        """Return the weighted mean over the real steps."""
+        score = ops.matmul(ops.tanh(ops.matmul(h, self.kernel) + self.bias), self.context[:, None])
+        weight = ops.softmax(ops.where(ops.expand_dims(mask, -1), score, _MASKED), axis=1)  # (b, t, 1)
+        return ops.sum(h * weight, axis=1) / ops.sum(weight, axis=1)
+
+
+def pool(kind: str, h: Any, last: Any, mask: Any) -> Any:
+    """Return the pooled states of each text, (b, w) or (b, 3 w).
+
+    Parameters
+    ----------
+    kind : str
+        A name of :data:`skrnn.serve.pooling.POOLINGS`.
+    h : tensor of shape (b, t, w) or None
+        All states; not used by "last".
+    last : tensor of shape (b, w)
+        The last state of each text.
+    mask : tensor of shape (b, t)
+        Which steps are real.
+    """
+    if kind == "last":
+        return last
+    if kind == "concat":
+        mean = MeanPooling(dtype=FLOAT, name="pooling_mean")(h, mask=mask)
+        peak = MaxPooling(dtype=FLOAT, name="pooling_max")(h, mask=mask)
+        return ops.concatenate([last, mean, peak], axis=-1)
+    layer = {"mean": MeanPooling, "max": MaxPooling, "attention": AttentionPooling}[kind]
+    return layer(dtype=FLOAT, name="pooling")(h, mask=mask)
+
+
+class IdsHead(keras.layers.Layer):
+    """Logits of token ids, by a kernel of its own or by the rows of an embedding (Press & Wolf 2017).
+
+    In training, the softmax over a large vocabulary may be estimated from some candidates. The targets of the
+    batch are always among them; the other candidates stand for all remaining ids. An offset of
+    ``-log(probability of being drawn)`` on their logits makes the sum over the candidates an unbiased
+    estimate of the sum over all ids (Bengio & Senecal 2008; Jean et al. 2015).
+
+    Parameters
+    ----------
+    n_ids : int
+        Number of ids.
+    embedding : keras.layers.Embedding, default=None
+        A layer that is already built and keeps its own weights.
+    **kwargs
+        Arguments of keras.layers.Layer.
+    """
+
+    def __init__(self, n_ids: int, embedding: Any = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.supports_masking = True
+        self.n_ids, self.tied = n_ids, embedding is not None
+        self._rows = lambda: embedding.embeddings  # a function, so that Keras does not track it as our weight
+
+    def build(self, x_shape: tuple, candidates_shape: Any = None, offsets_shape: Any = None) -> None:
+        """Create the weights."""
+        if not self.tied:
+            self.kernel = self.add_weight((x_shape[-1], self.n_ids), initializer="zeros", name="kernel")
+        self.bias = self.add_weight((self.n_ids,), initializer="zeros", name="bias")
+
+    def call(self, x: Any, candidates: Any = None, offsets: Any = None) -> Any:
+        """Return logits (..., n) of vectors (..., d); all rows of candidates and offsets (b, n) are equal."""
+        if candidates is None:
+            return ops.matmul(x, ops.transpose(self._rows()) if self.tied else self.kernel) + self.bias
+        ids = candidates[0]
+        kernel = (
+            ops.transpose(ops.take(self._rows(), ids, axis=0))
+            if self.tied
+            else ops.take(self.kernel, ids, axis=1)
+        )
+        return ops.matmul(x, kernel) + ops.take(self.bias, ids) + offsets[0]
+
+
+class DecoderAttention(keras.layers.Layer):
+    """The context of each decoder step: the states of the source, weighted by the state of the decoder.
+
+    Parameters
+    ----------
+    kind : {"general", "additive"}
+        The weights are softmax(q · (h K)) (Luong et al. 2015) or softmax(tanh(q Q + h K) · c) (Bahdanau
+        et al. 2015) over the steps of the source.
+    **kwargs
+        Arguments of keras.layers.Layer.
+    """
+
+    def __init__(self, kind: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.kind = kind
+        self.supports_masking = True
+
+    def build(self, query_shape: tuple, memory_shape: tuple) -> None:
+        """Create the weights."""
+        u, w = query_shape[-1], memory_shape[-1]
+        self.kernel = self.add_weight(shape=(w, u), initializer="zeros", name="kernel")
+        if self.kind == "additive":
+            self.query = self.add_weight(shape=(u, u), initializer="zeros", name="query")
+            self.context = self.add_weight(shape=(u,), initializer="zeros", name="context")
+
+    def call(self, query: Any, memory: Any, memory_mask: Any) -> Any:
+        """Return contexts (b, s, w) of states (b, s, u) for a memory (b, t, w) and its mask (b, t)."""
+        keys = ops.matmul(memory, self.kernel)  # (b, t, u)
+        if self.kind == "general":
+            score = ops.matmul(query, ops.transpose(keys, (0, 2, 1)))  # (b, s, t)
+        else:
+            both = ops.expand_dims(ops.matmul(query, self.query), 2) + ops.expand_dims(keys, 1)
+            score = ops.matmul(ops.tanh(both), self.context[:, None])[..., 0]  # (b, s, t, u) -> (b, s, t)
+        score = ops.where(ops.expand_dims(memory_mask, 1), score, _MASKED)
+        return ops.matmul(ops.softmax(score, axis=-1), memory)
+
+    def compute_mask(self, *_: Any) -> None:
+        """Return no mask: every step of the target has a context."""
+
+    def get_config(self) -> dict:
+        """Return the arguments that rebuild the layer."""
+        return {**super().get_config(), "kind": self.kind}

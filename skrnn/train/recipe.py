@@ -1,0 +1,95 @@
+"""How a network is trained, as plain values: the counterpart of :class:`skrnn.spec.Spec`. No Keras here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Frozen = Literal["nothing", "embedding", "encoder"]
+Schedule = Literal["one_cycle", "constant"]
+
+MAX_TOKENS_READ = (
+    2**24
+)  # tokens that epochs="auto" reads in all epochs together, if 4 epochs do not exceed it
+SHORT_TEXT = 12  # tokens: texts that average no more are read in 15 epochs
+MIN_STEPS = 80  # steps of an epoch that batch_size="auto" keeps, down to batches of 8 texts
+SMALL_VOCABULARY = 256  # ids: each is seen so often that it needs only half of the dropout
+MAX_TOKENS = 64 * 400  # ids of a padded batch: batches of longer texts have fewer rows, in the same memory
+MAX_TOKENS_PREDICTED = 2**13  # the same where each id of a large vocabulary is predicted
+MAX_TOKENS_PAIRS = 2**14  # the same for source and target together
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that a training depends on besides the architecture and the data.
+
+    Parameters
+    ----------
+    optimizer : str
+        Name of a Keras optimizer.
+    learning_rate : float
+        Its step size, or the highest one of a schedule.
+    schedule : {"one_cycle", "constant"}
+        How the step size changes.
+    epochs : int
+        Maximum number of epochs.
+    batch_size : int
+        Number of texts in a mini-batch.
+    max_tokens : int
+        Maximum number of ids in a padded mini-batch.
+    dropout : float
+        Share of the values of the embedding and of the encoding that are set to zero.
+    recurrent_dropout : float
+        Share of the values of the hidden state that are set to zero.
+    noise : float
+        Share of the ids that an autoencoder's encoder does not see.
+    r_drop : float
+        Weight of the divergence between two outputs for one text; 0 runs each batch once.
+    label_smoothing : float
+        Share of the probability that the loss of "seq2seq" spreads over all ids.
+    frozen : {"nothing", "embedding", "encoder"}
+        What training leaves unchanged; "encoder" is the embedding and the layers that read it.
+    seed : int
+        Seed of the order of the batches, of the noise and of dropout.
+    """
+
+    optimizer: str = "adam"
+    learning_rate: float = 0.004
+    schedule: Schedule = "constant"
+    epochs: int = 1
+    batch_size: int = 64
+    max_tokens: int = MAX_TOKENS
+    dropout: float = 0.0
+    recurrent_dropout: float = 0.0
+    noise: float = 0.0
+    r_drop: float = 0.0
+    label_smoothing: float = 0.0
+    frozen: Frozen = "nothing"
+    seed: int = 0
+
+    @property
+    def compiled(self) -> tuple:
+        """The values that are part of a compiled Keras model; the others can change without a new one."""
+        return (
+            self.optimizer,
+            self.dropout,
+            self.recurrent_dropout,
+            self.r_drop,
+            self.label_smoothing,
+            self.frozen,
+        )
+
+
+def auto_epochs(n_tokens: int, n_texts: int) -> int:
+    """Return the number of epochs for epochs="auto"."""
+    return min(max(MAX_TOKENS_READ // n_tokens, 4), 15 if n_tokens <= SHORT_TEXT * n_texts else 10)
+
+
+def auto_batch_size(n_texts: int) -> int:
+    """Return the number of texts in a mini-batch for batch_size="auto"."""
+    return min(max(n_texts // MIN_STEPS, 8), 64)
+
+
+def auto_dropout(n_ids: int) -> float:
+    """Return the share of values that dropout="auto" sets to zero."""
+    return 0.25 if n_ids <= SMALL_VOCABULARY else 0.5

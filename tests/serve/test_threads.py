@@ -1,0 +1,49 @@
+"""Threads over batches."""
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from skrnn.serve import threads
+from skrnn.serve.threads import n_threads, over_batches
+
+
+def test_blas_has_one_thread_while_batches_run():
+    def blas():
+        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+    seen = []
+    with threadpool_limits(2, "blas"):  # the tests may run with one thread
+        over_batches(lambda rows: seen.append(blas()), np.array([5] * 9000), 2)
+        assert blas() and set(blas()) == {2}
+    assert len(seen) > 1 and all(set(counts) <= {1} for counts in seen)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize("n_rows", [0, 1, 600])
+def test_each_row_is_in_one_batch(n_rows, n_jobs):
+    lengths = np.random.default_rng(0).integers(1, 9, n_rows)
+    batches = []
+    over_batches(batches.append, lengths, n_jobs, max_rows=7)
+    assert sorted(np.concatenate([np.empty(0, int), *batches])) == list(range(n_rows))
+    assert all(len(rows) <= 7 for rows in batches)
+
+
+def test_an_error_in_a_thread_reaches_the_caller():
+    def work(rows):
+        raise RuntimeError("in a batch")
+
+    with pytest.raises(RuntimeError, match="in a batch"):
+        over_batches(work, np.ones(600, int), 2)
+
+
+@pytest.mark.parametrize(("n_jobs", "expected"), [(1, 1), (3, 3), (-1, 4), (-2, 3), (-9, 1), (None, 4)])
+def test_negative_numbers_of_threads_count_from_the_cores(n_jobs, expected, monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(threads, "_n_cores", lambda: 4)
+    assert n_threads(n_jobs) == expected
+
+
+def test_a_worker_process_uses_the_threads_it_was_allotted(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    assert n_threads(None) == 2
