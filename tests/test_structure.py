@@ -65,7 +65,8 @@ CLEAN = {
     "serve/cells.py": "from __future__ import annotations\n\n\ndef run(spec):\n    return spec\n",
     "spec.py": "SIZES = 3\n",
     "train/__init__.py": "",
-    "train/fit.py": "def fit():\n    import keras\n\n    return keras\n",
+    "train/fit.py": "from importlib import import_module\n\n\n"
+    "def fit(name):\n    import keras\n\n    return keras, import_module(f'skrnn.train.{name}')\n",
 }
 LINES = "x = 1\n"
 BROKEN = {  # rule, what is added to the clean package, and the place and words that the script reports
@@ -131,7 +132,7 @@ BROKEN = {  # rule, what is added to the clean package, and the place and words 
     "computed name": (
         "at_home",
         {"base.py": "from importlib import import_module\nimport_module(f'skrnn.train.{x}')\n"},
-        "base.py:2: the imported name is computed",
+        "base.py:2: the imported name f'skrnn.train.{x}' is computed",
     ),
     "private name": (
         "at_home",
