@@ -7,8 +7,7 @@ from typing import Any
 
 from skrnn.compat import Interval, StrOptions
 from skrnn.parameters.declaration import MIN_VOCAB_SIZE, POSITIVE_INT, estimator, options, parameter
-from skrnn.serve.layers import LAYERS
-from skrnn.serve.pooling import POOLINGS
+from skrnn.serve import LAYERS, POOLINGS
 from skrnn.spec import ACTIVATIONS
 from skrnn.text import ANALYZERS
 

@@ -13,8 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from skrnn.serve.activations import sigmoid_of_twice
-from skrnn.serve.cell import Cell, Shapes, split
+from skrnn.serve.cell import Cell, Shapes, sigmoid_of_twice, split
 from skrnn.spec import Spec
 
 

@@ -12,7 +12,7 @@ import joblib
 import keras
 import numpy as np
 
-from skrnn.serve.threads import one_blas_thread
+from skrnn.serve import one_blas_thread
 from skrnn.spec import Spec, Weights
 from skrnn.targets import HEADS
 from skrnn.train.compat import optimizer_variables

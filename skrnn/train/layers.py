@@ -8,8 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from skrnn.serve.cell import Cell
-from skrnn.serve.cells import CELLS
+from skrnn.serve import CELLS, Cell
 
 FLOAT = "float32"
 KERAS_LAYERS = {
