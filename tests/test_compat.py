@@ -69,7 +69,7 @@ def test_fit_context_checks_the_parameters():
         ("array-like", [[1], np.zeros(2)], [3]),
         (None, [None], [0]),
     ],
-    ids=str,
+    ids=["share", "positive", "options", "methods", "boolean", "random_state", "verbose", "array", "None"],
 )
 def test_constraints_accept_and_refuse_values(constraint, allowed, refused):
     check = compat.make_constraint(constraint)
