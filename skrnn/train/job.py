@@ -1,4 +1,4 @@
-"""A training as one object: what is learned, how, from where, and who is told about it. No Keras here."""
+"""A training as one object: the architecture, the recipe, the data and the initial weights. No Keras here."""
 
 from __future__ import annotations
 
