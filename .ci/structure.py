@@ -79,7 +79,7 @@ def read(folder: Path) -> Package:
 
 
 def _imports(node: ast.AST, package: tuple[str, ...]) -> Iterator[tuple[str, int]]:
-    """Yield the imports below a node, late ones included, those for type checkers not; "?" if computed."""
+    """Yield name and line of each import below a node, late ones included, those for type checkers not."""
     if isinstance(node, ast.Import):
         yield from ((alias.name, node.lineno) for alias in node.names)
     elif isinstance(node, ast.ImportFrom):
@@ -87,8 +87,8 @@ def _imports(node: ast.AST, package: tuple[str, ...]) -> Iterator[tuple[str, int
         module = ".".join(filter(None, [*above, node.module]))
         yield from ((f"{module}.{alias.name}", node.lineno) for alias in node.names)
     elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_module", "__import__")):
-        name = node.args[0] if node.args else None
-        yield name.value if isinstance(name, ast.Constant) else "?", node.lineno
+        name = node.args[0]
+        yield name.value if isinstance(name, ast.Constant) else ast.unparse(name), node.lineno
     typing_only = isinstance(node, ast.If) and ast.unparse(node.test).split(".")[-1] == "TYPE_CHECKING"
     for child in node.orelse if typing_only else ast.iter_child_nodes(node):
         yield from _imports(child, package)
@@ -96,7 +96,7 @@ def _imports(node: ast.AST, package: tuple[str, ...]) -> Iterator[tuple[str, int
 
 def cycles(graph: Graph) -> list[list[str]]:
     """Return paths that end where they start; cutting the first step of each leaves no other cycle."""
-    left, found = {node: set(targets) for node, targets in graph.items()}, []
+    left, found = {node: list(targets) for node, targets in graph.items()}, []
     while True:
         try:
             TopologicalSorter(left).prepare()
@@ -148,7 +148,7 @@ def short(package: Package) -> Iterator[str]:
 
 
 def at_home(package: Package) -> Iterator[str]:
-    """Import Keras and Numba in one folder each, private names in compat.py, no module by computed name."""
+    """Import Keras and Numba in one folder each, private names in compat.py, no unknown module."""
     for path, part, name, line in ((f.path, f.part, *entry) for f in package.files for entry in f.imports):
         if (home := HOMES.get(name.split(".")[0], part)) != part:
             yield f"{path}:{line}: {name} may be imported in {home}/ only"
@@ -156,8 +156,8 @@ def at_home(package: Package) -> Iterator[str]:
         private = (underscore and not name.startswith("skrnn.")) or f"{name}.".startswith(PRIVATE)
         if private and not path.endswith("compat.py"):
             yield f"{path}:{line}: {name} is private; import it in compat.py"
-        if name == "?" and part != "kernels":  # a cell finds its compiled loop by name
-            yield f"{path}:{line}: the imported name is computed; write an import statement"
+        if not name.replace(".", "").isidentifier() and not name.startswith(f"f'skrnn.{part}."):
+            yield f"{path}:{line}: the imported name {name} is computed"
 
 
 def tidy(package: Package) -> Iterator[str]:

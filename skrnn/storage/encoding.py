@@ -134,7 +134,7 @@ class ValueEncoder:
     def _add_array(self, array: np.ndarray, location: Location) -> str:
         """Return the name under which an array is stored."""
         name = f"{len(self.arrays)}:{'.'.join(location)}"
-        name = name.encode("utf-8", "replace").decode()  # safetensors accepts no lone surrogates
+        name = name.encode("utf-8", "replace").decode()  # the safetensors package refuses lone surrogates
         self.arrays[name] = array
         return name
 

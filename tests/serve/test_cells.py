@@ -5,10 +5,9 @@ import pytest
 from scipy.special import expit
 
 from skrnn.ragged import Ragged
-from skrnn.serve.activations import ACTIVATE
-from skrnn.serve.cell import cell_weights
+from skrnn.serve.batches import pack
+from skrnn.serve.cell import ACTIVATE, cell_weights
 from skrnn.serve.cells import CELLS
-from skrnn.serve.packing import pack
 from skrnn.spec import ACTIVATIONS
 
 NEEDS = ("sequence", "total", "peak")

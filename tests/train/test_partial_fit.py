@@ -1,4 +1,4 @@
-"""partial_fit: one pass over a chunk, going on from the one before."""
+"""partial_fit: each call trains for one epoch on a chunk and continues from the previous one."""
 
 import gc
 import pickle
@@ -24,16 +24,24 @@ KINDS = {
 }
 
 
+def targets(estimator, labels=LABELS):
+    """Return the arguments after the texts: no targets for an autoencoder, numbers for a regressor."""
+    if getattr(estimator, "objective", "") == "autoencoder":
+        return ()
+    return ([float(label) for label in labels] if is_regressor(estimator) else labels,)
+
+
 def feed(estimator, n_chunks, start=0):
-    """Hand chunks of the texts to an estimator, turned a little further each time."""
+    """Pass chunks to partial_fit; each has the same texts in another order."""
     for i in range(start, start + n_chunks):
-        texts, y = np.roll(TEXTS, i).tolist(), np.roll(LABELS, i)
-        if isinstance(estimator, RNNTextClassifier):
-            estimator.partial_fit(texts, y, classes=[0, 1])
-        else:
-            y = y.astype(float) if is_regressor(estimator) else y
-            estimator.partial_fit(texts, *[y] * (getattr(estimator, "objective", "") != "autoencoder"))
+        texts, labels = np.roll(TEXTS, i).tolist(), np.roll(LABELS, i).tolist()
+        options = {"classes": [0, 1]} if isinstance(estimator, RNNTextClassifier) else {}
+        estimator.partial_fit(texts, *targets(estimator, labels), **options)
     return estimator
+
+
+def copy_of(estimator):
+    return pickle.loads(pickle.dumps(estimator))
 
 
 def same_weights(one, two):
@@ -42,42 +50,41 @@ def same_weights(one, two):
 
 @pytest.fixture(scope="module", params=KINDS)
 def streamed(request):
-    """Return an estimator that has seen two chunks; no test may change it."""
+    """Return an estimator after two chunks; tests must not change it."""
     return feed(clone(KINDS[request.param]), 2)
 
 
-def test_the_same_chunks_give_the_same_bits_with_a_file_and_a_pickle_in_between(streamed, tmp_path):
+def test_the_same_chunks_give_the_same_bits_also_through_a_file_and_a_pickle(streamed, tmp_path):
     again = feed(clone(streamed), 1)
     assert not same_weights(again, streamed)
-    training._kept.clear()  # as in another process
+    training._last_model.clear()  # as in a new process
     save(again, tmp_path / "stream.skrnn")
-    again = pickle.loads(pickle.dumps(load(tmp_path / "stream.skrnn")))
+    again = copy_of(load(tmp_path / "stream.skrnn"))
     assert same_weights(feed(again, 1, start=1), streamed)
 
 
-def test_the_optimizer_goes_on(streamed):
-    forgetful = feed(clone(streamed), 1)
-    del forgetful._progress
-    assert not same_weights(feed(forgetful, 1, start=1), streamed)
-    slots = streamed._progress["slots"]
-    assert int(next(value for name, value in slots.items() if "iteration" in name)) == 2
+def test_the_state_of_the_optimizer_is_kept_between_chunks(streamed):
+    without_state = feed(clone(streamed), 1)
+    del without_state._progress
+    assert not same_weights(feed(without_state, 1, start=1), streamed)
+    state = streamed._progress["state"]
+    assert int(next(value for name, value in state.items() if "iteration" in name)) == 2
 
 
-def test_a_stream_keeps_what_the_first_chunk_fixed(streamed):
+def test_another_optimizer_starts_with_a_new_state(streamed):
+    other = copy_of(streamed).set_params(optimizer="sgd")
+    state = feed(other, 1, start=2)._progress["state"]
+    assert int(next(value for name, value in state.items() if "iteration" in name)) == 1
+    assert other.n_iter_ == 3 and not same_weights(other, streamed)
+
+
+def test_the_first_chunk_fixes_the_vocabulary_and_the_length(streamed):
     before = dict(streamed.vocabulary_)
     assert streamed.n_iter_ == len(streamed.loss_curve_) == 2
     assert streamed.sequence_length_ == 400
-    other = pickle.loads(pickle.dumps(streamed))
-    y = [1.0, 0.0] if is_regressor(other) else [1, 0]
-    other.partial_fit(["quite new words"] * 2, *[y] * (getattr(other, "objective", "") != "autoencoder"))
+    other = copy_of(streamed)
+    other.partial_fit(["quite new words"] * 2, *targets(other, [1, 0]))
     assert other.vocabulary_ == before == streamed.vocabulary_ and other.n_iter_ == 3
-
-
-def test_a_fit_ends_the_stream(streamed):
-    other = pickle.loads(pickle.dumps(streamed)).set_params(epochs=1)
-    y = [1.0, 0.0] * 3 if is_regressor(other) else LABELS
-    state = vars(other.fit(TEXTS, *[y] * (getattr(other, "objective", "") != "autoencoder")))
-    assert "_progress" not in state and other.n_iter_ == 1
 
 
 class Interrupt(keras.callbacks.Callback):
@@ -86,11 +93,11 @@ class Interrupt(keras.callbacks.Callback):
 
 
 def test_a_chunk_that_fails_changes_nothing(streamed):
-    other = pickle.loads(pickle.dumps(streamed)).set_params(callbacks=[Interrupt()])
+    other = copy_of(streamed).set_params(callbacks=[Interrupt()])
     before = joblib.hash(other.__getstate__() | {"callbacks": None})
     for X in (["good", 3], []):
         with pytest.raises((TypeError, ValueError)):
-            other.partial_fit(X, [0, 1])
+            other.partial_fit(X, *targets(other, [0, 1]))
     with pytest.raises(KeyboardInterrupt):
         feed(other, 1)
     assert joblib.hash(other.__getstate__() | {"callbacks": None}) == before
@@ -98,21 +105,25 @@ def test_a_chunk_that_fails_changes_nothing(streamed):
         feed(other.set_params(callbacks=None, learning_rate=float("nan"), optimizer="sgd"), 1)
     assert same_weights(other, streamed) and other.n_iter_ == 2
     feed(other.set_params(learning_rate=0.004, optimizer="adam"), 1, start=2)
-    assert same_weights(other, feed(pickle.loads(pickle.dumps(streamed)), 1, start=2))
+    assert same_weights(other, feed(copy_of(streamed), 1, start=2))
 
 
-def test_fit_forgets_the_stream_and_a_stream_goes_on_from_fit(streamed):
-    y = [float(label) for label in LABELS] if is_regressor(streamed) else LABELS
-    fitted = clone(streamed).set_params(epochs=1).fit(TEXTS, y)
-    again = pickle.loads(pickle.dumps(streamed)).set_params(epochs=1).fit(TEXTS, y)
-    assert same_weights(again, fitted) and "_progress" not in vars(again)
-    weights = fitted._weights
+def test_fit_starts_anew_after_partial_fit(streamed):
+    fitted = clone(streamed).set_params(epochs=1).fit(TEXTS, *targets(streamed))
+    again = copy_of(streamed).set_params(epochs=1).fit(TEXTS, *targets(streamed))
+    assert same_weights(again, fitted) and again.n_iter_ == 1
+    assert "_progress" not in vars(again)
+
+
+def test_partial_fit_continues_after_fit(streamed):
+    fitted = clone(streamed).set_params(epochs=1).fit(TEXTS, *targets(streamed))
+    before = fitted._weights
     feed(fitted, 1)
-    changes = [np.abs(fitted._weights[name] - array).max() for name, array in weights.items()]
+    changes = [np.abs(fitted._weights[name] - array).max() for name, array in before.items()]
     assert 0 < max(changes) < 0.1 and fitted.n_iter_ == 2
 
 
-def test_classes_are_fixed_by_the_first_call():
+def test_the_first_call_fixes_the_classes():
     classifier = clone(KINDS["classifier"])
     with pytest.raises(ValueError, match="classes must be passed on the first call"):
         classifier.partial_fit(TEXTS, LABELS)
@@ -121,7 +132,7 @@ def test_classes_are_fixed_by_the_first_call():
     with pytest.raises(ValueError, match=r"1 label\(s\).*not among the classes.*2 at position 1"):
         classifier.partial_fit(["a", "b"], [1, 2], classes=[0, 1])
     assert not classifier.__sklearn_is_fitted__()
-    classifier.partial_fit(["good", "bad"], ["b", "b"], classes=["c", "a", "b"])  # not all are there
+    classifier.partial_fit(["good", "bad"], ["b", "b"], classes=["c", "a", "b"])  # a and c come later
     assert classifier.classes_.tolist() == ["a", "b", "c"]
     assert classifier.predict_proba(TEXTS).shape == (6, 3)
     with pytest.raises(ValueError, match="not those of the training"):
@@ -132,7 +143,7 @@ def test_classes_are_fixed_by_the_first_call():
         classifier.set_params(class_weight="balanced").partial_fit(["good"], ["a"])
 
 
-def test_an_indicator_matrix_comes_in_chunks():
+def test_chunks_can_have_an_indicator_matrix():
     classifier = clone(KINDS["classifier"])
     Y = np.array([[1, 0, 1], [0, 1, 1], [1, 0, 0]])
     classifier.partial_fit(TEXTS[:3], Y).partial_fit(TEXTS[3:], Y)
@@ -141,14 +152,14 @@ def test_an_indicator_matrix_comes_in_chunks():
         classifier.partial_fit(TEXTS[:2], [[1, 0], [0, 1]])
 
 
-def test_a_random_encoder_takes_chunks():
+def test_a_random_encoder_does_not_change_after_the_first_chunk():
     encoder = RNNTextEncoder(objective="random", **TINY).partial_fit(TEXTS)
     expected = encoder.transform(TEXTS)
     np.testing.assert_array_equal(encoder.partial_fit(["other words"]).transform(TEXTS), expected)
 
 
-def test_a_stream_is_learned_in_bounded_memory():
-    """The chunks of a generator leave nothing behind: neither texts nor networks."""
+def test_a_stream_needs_bounded_memory():
+    """No chunk of a generator is kept, neither its texts nor a network."""
     rng = np.random.default_rng(0)
     classifier = RNNTextClassifier(**TINY | {"sequence_length": 3, "learning_rate": 0.03})
 
@@ -166,5 +177,5 @@ def test_a_stream_is_learned_in_bounded_memory():
         sizes.append(tracemalloc.get_traced_memory()[0])
     tracemalloc.stop()
     assert (sizes[-1] - sizes[3]) / 5 < 50_000  # the texts of a chunk are 200 kB
-    assert len(training._kept) == 1
+    assert len(training._last_model) == 1
     assert classifier.score(["good film", "bad film"], [1, 0]) == 1.0
