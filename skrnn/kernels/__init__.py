@@ -19,8 +19,8 @@ Cells and activations without a compiled loop run in NumPy and Keras under
 all three settings.
 
 To add a cell, write a module with the name of the cell as in
-:mod:`skrnn.kernels.gru`: its formula, and the functions ``forward`` and
-``backward``. Then add the cell to ``SAVED_PER_UNIT``.
+:mod:`skrnn.kernels.gru`: its formula, the functions ``forward`` and
+``backward``, and ``SAVED_PER_UNIT``.
 """
 
 from __future__ import annotations
@@ -29,9 +29,6 @@ import os
 from functools import cache
 from importlib.util import find_spec
 
-# The cells with a compiled loop, and how many numbers per token and unit its
-# forward loop saves for the backward loop, in addition to the hidden state.
-SAVED_PER_UNIT = {"simple_rnn": 0, "gru": 4, "lstm": 5}
 MIN_TOKENS = 2**18  # of a serving call; below, importing Numba takes longer than it saves
 
 
@@ -74,7 +71,7 @@ def use_compiled(cell: str, activation: str, n_tokens: int | None = None) -> boo
         raise ValueError(
             f"The environment variable SKRNN_COMPILED must be 'auto', 'always' or 'never'; got {setting!r}."
         )
-    if setting == "never" or cell not in SAVED_PER_UNIT or activation != "tanh":
+    if setting == "never" or activation != "tanh" or not has_loop(cell):
         return False
     if setting == "auto" and n_tokens is not None and n_tokens < MIN_TOKENS:
         return False
@@ -86,6 +83,12 @@ def use_compiled(cell: str, activation: str, n_tokens: int | None = None) -> boo
             "to compute without it."
         )
     return not obstacle
+
+
+@cache
+def has_loop(cell: str) -> bool:
+    """Return whether there is a compiled loop for a cell: a module of its name."""
+    return find_spec(f"skrnn.kernels.{cell}") is not None
 
 
 @cache

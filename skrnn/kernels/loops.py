@@ -15,11 +15,10 @@ from typing import Any
 
 from numba import njit, types
 
-from skrnn.kernels import SAVED_PER_UNIT
 from skrnn.kernels.gates import OPTIONS
 from skrnn.kernels.products import panels
 
-__all__ = ["loop", "panels"]
+__all__ = ["loop", "panels", "saved_per_unit"]
 
 
 def _in(n_dim: int, dtype: types.Type = types.float32) -> types.Array:
@@ -50,7 +49,7 @@ def loop(name: str) -> Callable[..., None]:
     Parameters
     ----------
     name : str
-        A cell of :data:`skrnn.kernels.SAVED_PER_UNIT` for its forward loop,
+        A cell with a module in this folder for its forward loop,
         "backward_" and a cell for its backward loop.
 
     Returns
@@ -60,21 +59,23 @@ def loop(name: str) -> Callable[..., None]:
 
     Raises
     ------
-    ValueError
+    ImportError
         If there is no such loop.
     RuntimeError
         If the environment variable ``NUMBA_DISABLE_JIT`` is set.
     """
     backward, cell = name.startswith("backward_"), name.removeprefix("backward_")
-    if cell not in SAVED_PER_UNIT:
-        cells = ", ".join(SAVED_PER_UNIT)
-        raise ValueError(f"There is no compiled loop for cell {cell!r}, only for {cells}.")
     module = import_module(f"skrnn.kernels.{cell}")
     if backward:
         compiled = _compile(module.backward, types.void(_BACKWARD))
     else:
         compiled = _compile(module.forward, types.void(_FORWARD))
     return lambda *arguments: compiled(arguments)
+
+
+def saved_per_unit(cell: str) -> int:
+    """Return how many values per token and unit the forward loop of a cell saves for the backward loop."""
+    return import_module(f"skrnn.kernels.{cell}").SAVED_PER_UNIT
 
 
 def _compile(function: Callable, signature: Any) -> Callable:

@@ -18,6 +18,8 @@ from numba import njit
 from skrnn.kernels.gates import ONE, OPTIONS, sigmoid_row, tanh, tanh_row
 from skrnn.kernels.over_time import backward_over_time, forward_over_time
 
+SAVED_PER_UNIT = 5  # values per token and unit that `forward` saves for `backward`
+
 
 @njit(**OPTIONS)
 def row(x, gates, bias, half, output_at, candidate_at, h, c, saved, token):

@@ -5,7 +5,8 @@ consists of rows ``starts[t]`` to ``starts[t + 1]``, the longest texts
 first. Numba inlines them into the ``forward`` and ``backward`` functions of
 each cell and replaces `row` by the cell's own function for one row.
 
-Sizes: b rows of the batch, n tokens, u units, g gates.
+Sizes: b rows of the batch, n tokens, u units, g u columns of the input's
+share of the gates (4 u for the QRNN, whose share serves two tokens).
 """
 # mypy: disallow-untyped-defs=False
 
@@ -44,7 +45,7 @@ def forward_over_time(row, arguments):
           cells with one state ignore it;
         - sequence (n, u): receives all hidden states;
         - saved (n, s u): receives what the backward loop needs, where s is
-          the number in :data:`skrnn.kernels.SAVED_PER_UNIT`;
+          `SAVED_PER_UNIT` of the cell;
         - total (b, u): the hidden states of each text are added to it;
         - peak (b, u): becomes the maximum of itself and the hidden states.
 
@@ -96,7 +97,7 @@ def backward_over_time(row, arguments):
 
         - starts (t + 1,), reverse: as in :func:`forward_over_time`;
         - transposed (p, g u, columns): the transpose of the recurrent
-          kernel, cut into panels;
+          kernel, cut into panels; p is 0 as above;
         - first (b, u): the first hidden states;
         - sequence (n, u), saved (n, s u): what the forward loop wrote;
         - d_sequence (n, u): gradient with respect to all hidden states;

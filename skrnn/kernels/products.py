@@ -44,6 +44,7 @@ def panels(kernel: np.ndarray) -> np.ndarray:
     Returns
     -------
     panels : ndarray of float32 of shape (n_panels, d, COLUMNS)
+        An empty kernel, or its transpose, has no panels.
 
     Examples
     --------
@@ -53,6 +54,8 @@ def panels(kernel: np.ndarray) -> np.ndarray:
     (1, 2)
     """
     depth, n = kernel.shape
+    if not kernel.size:
+        return np.empty((0, depth, COLUMNS), np.float32)
     padded = np.zeros((depth, -(-n // COLUMNS) * COLUMNS), np.float32)
     padded[:, :n] = kernel
     return np.ascontiguousarray(padded.reshape(depth, -1, COLUMNS).swapaxes(0, 1))

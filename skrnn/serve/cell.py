@@ -6,13 +6,14 @@ division by two is part of the folded weights and exact, because two is a power 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from abc import abstractmethod
+from collections.abc import Callable, Collection
 from functools import cached_property
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from skrnn.serve.activations import ACTIVATE, Activate
+from skrnn.serve.activations import ACTIVATE
 from skrnn.serve.packing import Packed
 from skrnn.spec import Spec, Weights
 
@@ -80,8 +81,11 @@ class Cell:
 
     def __init__(self, spec: Spec, weights: Weights, prefix: str) -> None:
         self.units, self.activate = spec.rnn_units, ACTIVATE[spec.rnn_activation]
-        self.recurrent_bias = np.zeros(1, np.float32)
-        self._fold_weights(**cell_weights(weights, prefix))
+        kernel, bias, recurrent, inner_bias = self.merged(cell_weights(weights, prefix), np)
+        self.kernel, self.bias, self.recurrent_bias = self._fold(kernel), self._fold(bias), inner_bias
+        n_products = recurrent.shape[1] // self.units
+        recurrent = self._fold(recurrent).reshape(self.units, n_products, self.units)  # (u, g, u)
+        self.recurrent = np.ascontiguousarray(recurrent.swapaxes(0, 1))
 
     @classmethod
     def weight_shapes(cls, input_width: int, units: int) -> Shapes:
@@ -95,27 +99,54 @@ class Cell:
         return np.zeros(shape, np.float32)
 
     @staticmethod
-    def textbook(x: np.ndarray, states: list[np.ndarray], weights: Weights, f: Activate) -> list[np.ndarray]:
+    @abstractmethod
+    def textbook(x: Any, states: list, weights: dict[str, Any], f: Callable, sigmoid: Callable) -> list:
         """Return the states after one step, by the formula of the paper.
+
+        The formula takes NumPy arrays and Keras tensors: Keras trains with it if it has no such cell.
 
         Parameters
         ----------
-        x : ndarray of shape (b, d)
+        x : array or tensor of shape (b, d)
             Input.
-        states : list of ndarray of shape (b, u)
+        states : list of array or tensor of shape (b, n u)
             The states before the step.
-        weights : dict of str to ndarray
+        weights : dict of str to array or tensor
             The weights of the cell, see :meth:`weight_shapes`.
         f : callable
             Activation of the candidate state.
+        sigmoid : callable
+            The sigmoid function.
 
         Returns
         -------
-        states : list of ndarray of shape (b, u)
-            New arrays; the first is the hidden state.
+        states : list of array or tensor
+            The first is the hidden state.
         """
-        raise NotImplementedError
 
+    @classmethod
+    def merged(cls, weights: dict[str, Any], xp: Any) -> tuple[Any, Any, Any, Any]:
+        """Return the weights as a loop over the steps needs them.
+
+        Parameters
+        ----------
+        weights : dict of str to array or tensor
+            The weights of the cell, see :meth:`weight_shapes`.
+        xp : module
+            `numpy` or `keras.ops`.
+
+        Returns
+        -------
+        kernel : (d, n), bias : (n,)
+            Give the input's share of the gates.
+        recurrent : (u, g u)
+            Gives the recurrent share; it has no columns if the cell has no recurrent product.
+        inner_bias : (u,) or (0,)
+            Bias inside a gate, of the GRU.
+        """
+        return weights["kernel"], weights["bias"], weights["recurrent_kernel"], weights["bias"][:0]
+
+    @abstractmethod
     def step(self, x: np.ndarray, *states: np.ndarray) -> None:
         """Update the states by one step, in place.
 
@@ -126,23 +157,15 @@ class Cell:
         *states : ndarray of float32 of shape (b, u)
             The states.
         """
-        raise NotImplementedError
-
-    def _fold_weights(self, kernel: np.ndarray, recurrent_kernel: np.ndarray, bias: np.ndarray) -> None:
-        self.kernel, self.bias = self._fold(kernel), self._fold(bias)
-        recurrent = self._fold(recurrent_kernel).reshape(self.units, -1, self.units)  # (u, g, u)
-        self.recurrent = np.ascontiguousarray(recurrent.swapaxes(0, 1))
 
     def _fold(self, weight: np.ndarray) -> np.ndarray:
-        """Return a copy of a weight (..., g u) with the sigmoid gates first, divided by two."""
+        """Return a copy of a weight (..., k g u) with the sigmoid gates first, divided by two."""
         others = tuple(gate for gate in self.gates if gate not in self.sigmoids)
-        if self.sigmoids + others == self.gates:
-            folded = np.array(weight)
-        else:
-            columns = np.arange(weight.shape[-1]).reshape(len(self.gates), -1)
-            folded = weight[..., np.r_[*(columns[self.gates.index(g)] for g in self.sigmoids + others)]]
-        folded[..., : len(self.sigmoids) * self.units] *= 0.5
-        return folded
+        order = [self.gates.index(gate) for gate in self.sigmoids + others]
+        parts = weight.shape[-1] // (len(self.gates) * self.units)
+        gates = weight.reshape(*weight.shape[:-1], parts, len(self.gates), self.units)[..., order, :]
+        gates[..., : len(self.sigmoids), :] *= 0.5
+        return np.ascontiguousarray(gates.reshape(weight.shape))
 
     def _apart(self, x: np.ndarray) -> np.ndarray:
         """Return the gates of x one after the other, (b, g u) -> (g, b, u)."""
@@ -267,7 +290,15 @@ class Cell:
         """The recurrent kernel in the layout of the compiled loops."""
         from skrnn.kernels.products import panels
 
-        return panels(np.ascontiguousarray(self.recurrent.swapaxes(0, 1)).reshape(self.units, -1))
+        n_products = len(self.recurrent)
+        recurrent = np.ascontiguousarray(self.recurrent.swapaxes(0, 1))
+        return panels(recurrent.reshape(self.units, n_products * self.units))
+
+
+def split(x: Any, n: int) -> list[Any]:
+    """Return an array or tensor in n parts of its last axis."""
+    u = x.shape[-1] // n
+    return [x[..., i * u : (i + 1) * u] for i in range(n)]
 
 
 def cell_weights(weights: Weights, prefix: str) -> dict[str, np.ndarray]:

@@ -1,18 +1,21 @@
 """Stage 3 in NumPy: the recurrent cells, one class each.
 
-Each class shows its formula twice. :meth:`Cell.textbook` follows the paper and is the reference of the tests.
-:meth:`Cell.step` computes the same from folded weights, in place. To add a cell, write its class here and its
-loop in :mod:`skrnn.kernels.loops`.
+Each class shows its formula twice. :meth:`Cell.textbook` follows the paper; it is the reference of the tests,
+and Keras trains with it if it has no such cell. :meth:`Cell.step` computes the same from folded weights, in
+place. To add a cell, write its class here, and its compiled loop in a file of its name in
+:mod:`skrnn.kernels`.
 """
 
 from __future__ import annotations
 
-import numpy as np
-from scipy.special import expit
+from collections.abc import Callable
+from typing import Any
 
-from skrnn.serve.activations import Activate, sigmoid_of_twice
-from skrnn.serve.cell import Cell, Shapes
-from skrnn.spec import Spec, Weights
+import numpy as np
+
+from skrnn.serve.activations import sigmoid_of_twice
+from skrnn.serve.cell import Cell, Shapes, split
+from skrnn.spec import Spec
 
 
 class SimpleRNN(Cell):
@@ -22,7 +25,7 @@ class SimpleRNN(Cell):
     gates = ("h",)
 
     @staticmethod
-    def textbook(x: np.ndarray, states: list[np.ndarray], weights: Weights, f: Activate) -> list[np.ndarray]:
+    def textbook(x: Any, states: list, weights: dict[str, Any], f: Callable, sigmoid: Callable) -> list:
         """Return [h] after one step, see :meth:`Cell.textbook`."""
         (h,) = states
         W, U, b = weights["kernel"], weights["recurrent_kernel"], weights["bias"]
@@ -51,23 +54,24 @@ class GRU(Cell):
         return {**super().weight_shapes(input_width, units), "bias": (2, 3 * units)}
 
     @staticmethod
-    def textbook(x: np.ndarray, states: list[np.ndarray], weights: Weights, f: Activate) -> list[np.ndarray]:
+    def textbook(x: Any, states: list, weights: dict[str, Any], f: Callable, sigmoid: Callable) -> list:
         """Return [h] after one step, see :meth:`Cell.textbook`."""
         (h,) = states
         W, U, b = weights["kernel"], weights["recurrent_kernel"], weights["bias"]
-        Wz, Wr, Wh = np.split(x @ W + b[0], 3, axis=1)  # (b, u) each
-        Uz, Ur, Uh = np.split(h @ U + b[1], 3, axis=1)
-        z = expit(Wz + Uz)
-        r = expit(Wr + Ur)
+        Wz, Wr, Wh = split(x @ W + b[0], 3)  # (b, u) each
+        Uz, Ur, Uh = split(h @ U + b[1], 3)
+        z = sigmoid(Wz + Uz)
+        r = sigmoid(Wr + Ur)
         candidate = f(Wh + r * Uh)
         return [z * h + (1 - z) * candidate]
 
-    def _fold_weights(self, kernel: np.ndarray, recurrent_kernel: np.ndarray, bias: np.ndarray) -> None:
-        """Add the two biases of z and r; the recurrent bias of the candidate is inside its gate."""
-        u = self.units
-        both = np.concatenate([bias[0, : 2 * u] + bias[1, : 2 * u], bias[0, 2 * u :]])
-        super()._fold_weights(kernel, recurrent_kernel, both)
-        self.recurrent_bias = bias[1, 2 * u :].copy()
+    @classmethod
+    def merged(cls, weights: dict[str, Any], xp: Any) -> tuple[Any, Any, Any, Any]:
+        """Add the two biases of z and r; the recurrent bias of the candidate stays inside its gate."""
+        b = weights["bias"]
+        u = b.shape[1] // 3
+        bias = xp.concatenate([b[0, : 2 * u] + b[1, : 2 * u], b[0, 2 * u :]])
+        return weights["kernel"], bias, weights["recurrent_kernel"], b[1, 2 * u :]
 
     def step(self, x: np.ndarray, *states: np.ndarray) -> None:
         """Update h (b, u) with x (b, 3 u)."""
@@ -101,13 +105,13 @@ class LSTM(Cell):
         return bias
 
     @staticmethod
-    def textbook(x: np.ndarray, states: list[np.ndarray], weights: Weights, f: Activate) -> list[np.ndarray]:
+    def textbook(x: Any, states: list, weights: dict[str, Any], f: Callable, sigmoid: Callable) -> list:
         """Return [h, c] after one step, see :meth:`Cell.textbook`."""
         h, c = states
         W, U, b = weights["kernel"], weights["recurrent_kernel"], weights["bias"]
-        i, forget, candidate, o = np.split(x @ W + h @ U + b, 4, axis=1)  # (b, u) each
-        c = expit(forget) * c + expit(i) * f(candidate)
-        h = expit(o) * f(c)
+        i, forget, candidate, o = split(x @ W + h @ U + b, 4)  # (b, u) each
+        c = sigmoid(forget) * c + sigmoid(i) * f(candidate)
+        h = sigmoid(o) * f(c)
         return [h, c]
 
     def step(self, x: np.ndarray, *states: np.ndarray) -> None:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from functools import cache
-from importlib.util import find_spec
 
 import numpy as np
 
+from skrnn.kernels import use_compiled
 from skrnn.serve.cell import HiddenStates, Shapes
 from skrnn.serve.cells import CELLS, cell_shapes
 from skrnn.serve.packing import Packed
 from skrnn.serve.search import States, Step
 from skrnn.spec import Spec, Weights
-
-MANY = 2**18  # tokens of a call that repay the start of the compiled loops, 0.6 s of a process
 
 
 class Recurrent:
@@ -96,13 +93,3 @@ class Recurrent:
             return x, states
 
         return step
-
-
-def use_compiled(cell: str, activation: str, n_tokens: int) -> bool:
-    """Return whether the compiled loops run; it depends on the work alone, and so do the last bits."""
-    return activation == "tanh" and n_tokens >= MANY and _has_numba()
-
-
-@cache
-def _has_numba() -> bool:
-    return find_spec("numba") is not None

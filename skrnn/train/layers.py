@@ -1,4 +1,4 @@
-"""Keras layers that Keras does not provide: poolings, logits of token ids, attention of a decoder."""
+"""Keras layers that Keras does not provide: further cells, poolings, logits of token ids, attention."""
 
 from __future__ import annotations
 
@@ -7,8 +7,69 @@ from typing import Any
 import keras
 from keras import ops
 
+from skrnn.serve.cell import Cell
+from skrnn.serve.cells import CELLS
+
 FLOAT = "float32"
+KERAS_LAYERS = {
+    "simple_rnn": keras.layers.SimpleRNN,
+    "gru": keras.layers.GRU,
+    "lstm": keras.layers.LSTM,
+}
 _MASKED = -1e30  # score of a step that is padding
+
+
+class FormulaCell(keras.layers.Layer):
+    """A cell that Keras does not have, computed by its textbook formula.
+
+    Parameters
+    ----------
+    formula : type
+        Class of :data:`skrnn.serve.cells.CELLS`.
+    units : int
+        Number of units.
+    activation : str
+        Activation of the candidate state.
+    **kwargs
+        Arguments of keras.layers.Layer.
+    """
+
+    def __init__(self, formula: type[Cell], units: int, activation: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.formula, self.units = formula, units
+        self.activation = keras.activations.get(activation)
+        self.state_size = [n * units for n in formula.states.values()]
+        self.output_size = units
+
+    def build(self, shape: tuple) -> None:
+        """Create the weights."""
+        for name, weight_shape in self.formula.weight_shapes(shape[-1], self.units).items():
+            setattr(self, name, self.add_weight(shape=weight_shape, initializer="zeros", name=name))
+
+    def call(self, x: Any, states: list, training: bool = False) -> tuple[Any, list]:
+        """Return the hidden state (b, u) after one step, and all states."""
+        weights = {weight.name: ops.convert_to_tensor(weight) for weight in self.weights}
+        states = self.formula.textbook(x, states, weights, self.activation, ops.sigmoid)
+        return states[0], states
+
+
+class FormulaRNN(keras.layers.RNN):
+    """The layer of a :class:`FormulaCell`, with the arguments of Keras' recurrent layers."""
+
+    formula: type[Cell]
+
+    def __init__(self, units: int, activation: str = "tanh", **kwargs: Any) -> None:
+        own = {"return_sequences", "return_state", "go_backwards", "trainable", "dtype", "name"}
+        self.units = units
+        cell = FormulaCell(self.formula, units, activation, dtype=kwargs.get("dtype"))
+        super().__init__(cell, **{name: value for name, value in kwargs.items() if name in own})
+
+
+def keras_layer(cell: str) -> type[keras.layers.RNN]:
+    """Return the Keras layer of a recurrent cell."""
+    if cell in KERAS_LAYERS:
+        return KERAS_LAYERS[cell]
+    return type(CELLS[cell].__name__, (FormulaRNN,), {"formula": CELLS[cell]})
 
 
 class Pooling(keras.layers.Layer):

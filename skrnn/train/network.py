@@ -9,6 +9,7 @@ import keras
 from keras import ops
 
 from skrnn.ragged import PAD
+from skrnn.serve.cells import CELLS
 from skrnn.serve.weights import head_width
 from skrnn.spec import Spec, Weights
 from skrnn.targets import HEADS
@@ -234,7 +235,8 @@ class Builder:
         starts = self.dense(spec.n_layers * spec.rnn_units, "tanh", "bridge")(vector)
         context: Any = None
         for level, start in enumerate(ops.split(starts, spec.n_layers, axis=1)):
-            states = [start, ops.zeros_like(start)] if spec.cell == "lstm" else [start]
+            _, *further = CELLS[spec.cell].states.values()
+            states = [start, *(ops.tile(ops.zeros_like(start), (1, n)) for n in further)]
             x = x if context is None else ops.concatenate([x, context], axis=-1)
             x, _ = self.run(f"decoder_{level}", x, target_mask, sequences=True, start=states)
             if context is None and spec.attention:

@@ -11,26 +11,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
-from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 from keras import ops
 
+from skrnn.kernels import use_compiled
+from skrnn.serve.cells import CELLS
 from skrnn.spec import Spec
 from skrnn.train.compat import adam_moments, trainable_variables, variable_index, variable_path
 from skrnn.train.dataset import Batches
+from skrnn.train.layers import keras_layer
 from skrnn.train.recipe import Recipe
 
-_LAYERS = {
-    "simple_rnn": keras.layers.SimpleRNN,
-    "gru": keras.layers.GRU,
-    "lstm": keras.layers.LSTM,
-}
 MANY_ROWS = 2**16  # rows of an embedding: with more, a step updates only the rows that its batch has read
 MIN_ROWS, MAX_PARTS = 16, 4  # a batch is divided among threads: minimum rows of a part, maximum parts
-_SAVED = {"simple_rnn": 0, "gru": 4, "lstm": 5}  # values per unit and step that the gradient needs besides h
 
 
 def recurrent_layer(spec: Spec, recipe: Recipe, *, training: bool) -> type[keras.layers.Layer]:
@@ -45,10 +41,10 @@ def recurrent_layer(spec: Spec, recipe: Recipe, *, training: bool) -> type[keras
     training : bool
         Whether the layer is for training.
     """
-    usual = spec.rnn_activation == "tanh" and not recipe.recurrent_dropout
-    if not (training and usual and find_spec("numba") and _on_cpu()):
-        return _LAYERS[spec.cell]
-    return _compiled_layer(spec.cell)
+    plain = not recipe.recurrent_dropout and _on_cpu()
+    if training and plain and use_compiled(spec.cell, spec.rnn_activation):
+        return _compiled_layer(spec.cell)
+    return keras_layer(spec.cell)
 
 
 def make_optimizer(
@@ -160,43 +156,44 @@ def _on_cpu() -> bool:
     return not tf.config.list_logical_devices("GPU")  # on a GPU, cuDNN has a loop of its own
 
 
-def _compiled_layer(kind: str) -> type[keras.layers.Layer]:
+@cache
+def _compiled_layer(cell: str) -> type[keras.layers.RNN]:
+    """Return the Keras layer of a cell, with a compiled loop over the steps."""
+    base, formula = keras_layer(cell), CELLS[cell]
+
     def inner_loop(self: Any, sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> tuple:
         """Return the last output, all outputs in the order of reading, and the last states, as Keras does."""
-        cell, u = self.cell, self.units
-        recurrent, bias = cell.recurrent_kernel + 0.0, cell.bias + 0.0  # custom_gradient takes tensors
-        inner = bias[:1]  # these cells do not use it
-        if kind == "gru":  # the recurrent bias of the candidate stays inside its gate
-            inner = bias[1, 2 * u :]
-            bias = bias[0] + ops.concatenate([bias[1, : 2 * u], ops.zeros(u)])
-        x = ops.matmul(sequences, cell.kernel) + bias  # (b, t, g u)
+        u = self.units
+        names = formula.weight_shapes(1, u)
+        weights = {name: getattr(self.cell, name) + 0.0 for name in names}  # custom_gradient takes tensors
+        kernel, bias, *inside = formula.merged(weights, ops)
+        x = ops.matmul(sequences, kernel) + bias  # (b, t, n)
         counts = ops.sum(ops.cast(mask[0] if isinstance(mask, (list, tuple)) else mask, "int64"), axis=1)
-        first = initial_state if isinstance(initial_state, (list, tuple)) else [initial_state]
-        states, *last = _loop(kind, self.go_backwards, x, recurrent, inner, counts, *first)
+        first = list(initial_state) if isinstance(initial_state, (list, tuple)) else [initial_state]
+        states, *last = _loop(cell, self.go_backwards, x, *inside, counts, *first)
         states = ops.reshape(states, (-1, sequences.shape[1] or ops.shape(sequences)[1], u))
-        last = [ops.reshape(state, (-1, u)) for state in last]
+        last = [ops.reshape(state, (-1, like.shape[1])) for state, like in zip(last, first, strict=True)]
         return last[0], ops.flip(states, axis=1) if self.go_backwards else states, last
 
-    base = _LAYERS[kind]
     return type(base.__name__, (base,), {"inner_loop": inner_loop})
 
 
-def _loop(kind: str, reverse: bool, *inputs: Any) -> Any:
-    """Return the states (b, t, u) and the last states, (b, u) each, with their gradient."""
+def _loop(cell: str, reverse: bool, *inputs: Any) -> Any:
+    """Return the states (b, t, u) and the last states, (b, n u) each, with their gradient."""
     import tensorflow as tf
 
     @tf.custom_gradient
     def run(x: Any, recurrent: Any, inner: Any, counts: Any, *first: Any) -> Any:
         n = len(first)
         out = tf.numpy_function(
-            partial(_forward, kind, reverse), [x, recurrent, inner, counts, *first], [tf.float32] * (3 + n)
+            partial(_forward, cell, reverse), [x, recurrent, inner, counts, *first], [tf.float32] * (3 + n)
         )
         sequence, saved, states, *last = out
 
         def gradient(d_states: Any, *d_last: Any) -> Any:
-            arguments = [recurrent, counts, *first[:1], sequence, saved, d_states, *d_last]
+            arguments = [recurrent, inner, counts, first[0], sequence, saved, d_states, *d_last]
             dx, d_recurrent, d_inner, *d_first = tf.numpy_function(
-                partial(_backward, kind, reverse), arguments, [tf.float32] * (3 + n)
+                partial(_backward, cell, reverse, x.shape[-1]), arguments, [tf.float32] * (3 + n)
             )
             given = (x, recurrent, inner, *first)
             for array, like in zip((dx, d_recurrent, d_inner, *d_first), given, strict=True):
@@ -209,28 +206,27 @@ def _loop(kind: str, reverse: bool, *inputs: Any) -> Any:
 
 
 def _forward(
-    kind: str,
+    cell: str,
     reverse: bool,
     x: np.ndarray,
     recurrent: np.ndarray,
     inner: np.ndarray,
     counts: np.ndarray,
-    *first: Any,
+    *first: np.ndarray,
 ) -> list[np.ndarray]:
     """Return what the gradient needs, and the states (b, t, u) of padded rows, zero for padding."""
-    from skrnn.kernels.loops import loop  # imports Numba, which is optional
-    from skrnn.kernels.products import panels
+    from skrnn.kernels import loops  # imports Numba, which is optional
 
-    (b, t, width), u = x.shape, len(recurrent)
+    (b, t, width), u = x.shape, first[0].shape[1]
     n_ids = int(counts.sum())
     sequence = np.empty((n_ids, u), np.float32)
-    saved = np.empty((n_ids, _SAVED[kind] * u), np.float32)
+    saved = np.empty((n_ids, loops.saved_per_unit(cell) * u), np.float32)
     states, last = np.zeros((b * t, u), np.float32), [np.empty_like(state) for state in first]
-    kernel, nothing = panels(recurrent), np.empty((0, u), np.float32)
+    kernel, nothing = loops.panels(recurrent), np.empty((0, u), np.float32)
 
     def run(part: Part) -> None:
         ends = [state[part.rows] for state in first]
-        loop(kind)(
+        loops.loop(cell)(
             x.reshape(b * t, width), part.places, part.starts, kernel, inner, np.float32(0.5), 3 * u, 2 * u,
             reverse, ends[0], ends[-1], sequence[part.own], saved[part.own], nothing, nothing,
         )  # fmt: skip
@@ -243,31 +239,31 @@ def _forward(
 
 
 def _backward(
-    kind: str, reverse: bool, recurrent: np.ndarray, counts: np.ndarray, first: np.ndarray,
-    sequence: np.ndarray, saved: np.ndarray, d_states: np.ndarray, *d_last: np.ndarray,
+    cell: str, reverse: bool, width: int, recurrent: np.ndarray, inner: np.ndarray, counts: np.ndarray,
+    first: np.ndarray, sequence: np.ndarray, saved: np.ndarray, d_states: np.ndarray, *d_last: np.ndarray,
 ) -> list[np.ndarray]:  # fmt: skip
     """Return the gradients of x, the recurrent kernel, the bias inside a gate, and the first states."""
-    from skrnn.kernels.loops import loop
-    from skrnn.kernels.products import panels
+    from skrnn.kernels import loops
 
-    (b, t, u), width = d_states.shape, recurrent.shape[1]
+    b, t, u = d_states.shape
     d_states, padded = d_states.reshape(b * t, u), np.zeros((b * t, width), np.float32)
     d_first = [np.empty_like(state) for state in d_last]
-    kernel = panels(recurrent.T)
+    kernel = loops.panels(recurrent.T if recurrent.size else recurrent)
 
     def run(part: Part) -> tuple[np.ndarray, np.ndarray]:
         starts = [state[part.rows] for state in d_last]
         dx = np.empty((len(part.places), width), np.float32)
-        d_rec = np.empty_like(dx) if kind == "gru" else dx
+        d_rec = np.empty_like(dx) if inner.size else dx
         before = np.empty((len(dx), u), np.float32)
-        loop(f"backward_{kind}")(
+        loops.loop(f"backward_{cell}")(
             part.starts, kernel, reverse, first[part.rows], sequence[part.own], saved[part.own],
             d_states[part.places], starts[0], starts[-1], dx, d_rec, before,
         )  # fmt: skip
         padded[part.places] = dx
         for state, start in zip(d_first, starts, strict=True):
             state[part.rows] = start
-        return before.T @ d_rec, d_rec[:, 2 * u :].sum(axis=0) if kind == "gru" else np.zeros(1, np.float32)
+        d_recurrent = before.T @ d_rec if recurrent.size else np.zeros_like(recurrent)
+        return d_recurrent, d_rec[:, 2 * u :].sum(axis=0) if inner.size else np.zeros_like(inner)
 
     d_recurrent, d_inner = (np.sum(parts, axis=0) for parts in zip(*_in_threads(run, counts, t), strict=True))
     return [padded.reshape(b, t, width), d_recurrent, d_inner, *d_first]

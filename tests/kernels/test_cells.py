@@ -13,8 +13,9 @@ STARTS = np.concatenate([[0], np.cumsum((LENGTHS[:, None] > np.arange(5)).sum(ax
 N = int(STARTS[-1])
 HALF, OUTPUT_AT, CANDIDATE_AT = np.float32(0.5), 3 * U, 2 * U  # the weights of the Keras layers
 NOTHING = np.empty((0, U), np.float32)
-INPUT_WIDTH = {"simple_rnn": U, "gru": 3 * U, "lstm": 4 * U}  # of the input's share of the gates
-MEMORY_WIDTH = {"lstm": U}  # of the second state
+# Widths of the input's share of the gates, and of the second state.
+INPUT_WIDTH = {"simple_rnn": U, "gru": 3 * U, "lstm": 4 * U, "qrnn": 4 * U}
+MEMORY_WIDTH = {"lstm": U, "qrnn": 2 * U}
 
 every_cell = pytest.mark.parametrize("cell", SAVED_PER_UNIT)
 both_directions = pytest.mark.parametrize("reverse", [False, True])
@@ -40,7 +41,13 @@ def lstm(x, h, memory, recurrent, bias):
     return sigmoid(o) * np.tanh(memory), memory
 
 
-STEP = {"simple_rnn": simple_rnn, "gru": gru, "lstm": lstm}
+def qrnn(x, h, memory, recurrent, bias):
+    now, following = np.split(x, 2)
+    z, f = np.split(now + memory, 2)
+    return sigmoid(f) * h + (1 - sigmoid(f)) * np.tanh(z), following
+
+
+STEP = {"simple_rnn": simple_rnn, "gru": gru, "lstm": lstm, "qrnn": qrnn}
 
 
 def arrays_of(cell):
@@ -49,7 +56,7 @@ def arrays_of(cell):
     b, width = len(LENGTHS), INPUT_WIDTH[cell]
     arrays = {
         "x": rng.standard_normal((N, width)),
-        "recurrent": rng.standard_normal((U, width)),
+        "recurrent": rng.standard_normal((U, 0 if cell == "qrnn" else width)),
         "bias": rng.standard_normal(U),
         "h": rng.standard_normal((b, U)),
         "memory": rng.standard_normal((b, MEMORY_WIDTH.get(cell, 0))),
@@ -109,7 +116,9 @@ def test_gradients_equal_numerical_ones(cell, reverse):
         STARTS, panels(arrays["recurrent"].T), reverse, arrays["h"], sequence, saved,
         goals[0], dh, d_memory, dx, d_recurrent, previous,
     )  # fmt: skip
-    found = {"x": dx, "h": dh, "memory": d_memory, "recurrent": previous.T @ d_recurrent}
+    found = {"x": dx, "h": dh, "memory": d_memory}
+    if cell != "qrnn":
+        found["recurrent"] = previous.T @ d_recurrent
     if cell == "gru":
         found["bias"] = d_recurrent[:, 2 * U :].sum(axis=0)
 
@@ -151,5 +160,5 @@ def test_rows_do_not_depend_on_each_other(cell):
 
 
 def test_unknown_cell_has_no_loop():
-    with pytest.raises(ValueError, match="no compiled loop for cell 'qru', only for simple_rnn, gru, lstm"):
+    with pytest.raises(ValueError, match="no compiled loop for cell 'qru', only for simple_rnn, gru, "):
         loop("backward_qru")

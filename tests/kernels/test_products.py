@@ -24,8 +24,10 @@ def test_product_equals_numpy_and_each_row_is_independent(rows, depth, columns):
         np.testing.assert_array_equal(out[0], whole[i])
 
 
-def test_kernel_without_columns_has_no_panels():
-    assert panels(np.empty((3, 0), np.float32)).shape[:2] == (0, 3)
-    out = room(2, 0)
-    product(room(2, 3), 2, panels(np.empty((3, 0), np.float32)), out)
-    assert out.shape[1] == 0
+def test_empty_kernel_has_no_panels():
+    kernel = np.empty((3, 0), np.float32)
+    assert panels(kernel).shape[:2] == (0, 3)
+    assert panels(kernel.T).shape[:2] == (0, 0)
+    out = np.full((4, 5), 7, np.float32)
+    product(room(4, 3), 4, panels(kernel), out)
+    np.testing.assert_array_equal(out, 7)

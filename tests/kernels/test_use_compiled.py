@@ -28,7 +28,7 @@ def fresh(monkeypatch):
 
 
 def test_every_recurrent_cell_has_a_loop():
-    assert set(SAVED_PER_UNIT) == set(N_GATES)
+    assert set(N_GATES) <= set(SAVED_PER_UNIT)
 
 
 @needs_numba

@@ -49,6 +49,6 @@ def make_texts():
 @pytest.fixture
 def keras_network():
     """Return the function that builds a Keras model."""
-    from skrnn.train.door import keras_half
+    from skrnn.train.network import network
 
-    return keras_half("network", wanted_by="a test").network
+    return network

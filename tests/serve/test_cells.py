@@ -18,15 +18,14 @@ def layer(request):
     return request.param
 
 
-def run_textbook(cell, weights, rows, activation="tanh", reverse=False):
+def run_textbook(cell, weights, rows, reverse):
     """Return the hidden states of each row of inputs, in the order of reading."""
-    f = lambda x: ACTIVATE[activation](x, out=np.empty_like(x))  # noqa: E731
     found = []
     for x in rows:
         states = [np.zeros((1, n * 4)) for n in cell.states.values()]
         hidden = []
         for x_t in x[::-1] if reverse else x:
-            states = cell.textbook(x_t[None], states, weights, f)
+            states = cell.textbook(x_t[None], states, weights, np.tanh)
             hidden.append(states[0][0])
         found.append(np.array(hidden))
     return found
@@ -40,9 +39,11 @@ def test_a_step_follows_the_textbook(layer, activation, make_spec, make_weights)
     rng = np.random.default_rng(0)
     x = rng.normal(size=(3, 5)).astype(np.float32)
     states = [rng.normal(size=(3, n * 4)).astype(np.float32) for n in cell.states.values()]
-    expected = cell.textbook(
-        x, states, cell_weights(weights, "forward_0"), lambda x: ACTIVATE[activation](x, out=x)
-    )
+
+    def f(x):
+        return ACTIVATE[activation](x, out=np.empty_like(x))
+
+    expected = cell.textbook(x, states, cell_weights(weights, "forward_0"), f)
     cell.step(cell.inputs(x), *states)
     for found, state in zip(states, expected, strict=True):
         np.testing.assert_allclose(found, state, rtol=0, atol=1e-6)
@@ -61,9 +62,8 @@ def test_a_run_over_a_batch_follows_the_textbook(layer, compiled, reverse, make_
     packed = pack(rows)
     hidden = cell.run(cell.inputs(embeddings), packed, NEEDS, reverse=reverse, compiled=compiled)
     own = {name: array.astype(float) for name, array in cell_weights(weights, "forward_0").items()}
-    expected = run_textbook(
-        cell, own, [embeddings[row].astype(float) for row in rows.rows()], "tanh", reverse
-    )
+    inputs = [embeddings[row].astype(float) for row in rows.rows()]
+    expected = run_textbook(cell, own, inputs, reverse)
     for i, (states, h) in enumerate(zip(packed.split(hidden.sequence), expected, strict=True)):
         np.testing.assert_allclose(states, h[::-1] if reverse else h, rtol=0, atol=1e-6)
         np.testing.assert_allclose(hidden.last[i], h[-1], rtol=0, atol=1e-6)
