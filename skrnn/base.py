@@ -12,8 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from skrnn.fitting import FitMixin, as_objects
 from skrnn.parameters import estimator
 from skrnn.ragged import Ragged
-from skrnn.serve.forward import Forward
-from skrnn.serve.threads import n_threads
+from skrnn.serve import Forward, n_threads
 from skrnn.train import door
 
 if TYPE_CHECKING:

@@ -12,8 +12,7 @@ from sklearn.utils.validation import check_array, check_is_fitted
 from skrnn.base import BaseRNNText
 from skrnn.fitting import as_objects, generator
 from skrnn.ragged import BOUNDARY, PAD, UNKNOWN, Ragged
-from skrnn.serve.search import Rules, beam, greedy, sample
-from skrnn.serve.threads import n_threads
+from skrnn.serve import Rules, beam, greedy, n_threads, sample
 
 MAX_VECTORS = 256  # vectors that are decoded at a time
 

@@ -13,19 +13,13 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from skrnn.base import BaseRNNText
-from skrnn.classifier import RNNTextClassifier
-from skrnn.encoder import RNNTextEncoder
 from skrnn.ragged import N_SPECIAL
-from skrnn.regressor import RNNTextRegressor
-from skrnn.seq2seq import RNNTextSeq2Seq
-from skrnn.serve.forward import check_names
-from skrnn.serve.weights import weight_shapes
+from skrnn.serve import check_names, weight_shapes
 from skrnn.spec import Spec
 from skrnn.storage import FileError, StoredClass, read, write
 from skrnn.targets import HEADS, Classification, Head, Regression
-from skrnn.text import Tokens
+from skrnn.text import ANALYZERS, Tokens
 
-ESTIMATORS = (RNNTextClassifier, RNNTextEncoder, RNNTextRegressor, RNNTextSeq2Seq)
 # Dataclasses of plain values and arrays that a fitted estimator holds. To store another one, add it here:
 # its fields are saved and their types are checked when they are loaded.
 DATACLASSES: tuple[type, ...] = (Spec, *HEADS.values())
@@ -88,7 +82,7 @@ def save(estimator: Any, path: str | os.PathLike) -> None:
     >>> bool((loaded.transform(["a film"]) == encoder.transform(["a film"])).all())
     True
     """
-    if type(estimator) not in ESTIMATORS:
+    if type(estimator) not in _estimators(BaseRNNText):
         raise TypeError(
             "save supports the estimators of skrnn only. Got an object of class "
             f"{type(estimator).__qualname__}. Use pickle, joblib or skops for pipelines and for your own "
@@ -144,9 +138,18 @@ def _stored_classes() -> dict[str, StoredClass]:
     stored = [
         StoredClass(Tokens, Tokens.__getstate__, _build_tokens, shareable=True),
         *(StoredClass(cls, _dataclass_state, partial(_build_dataclass, cls)) for cls in DATACLASSES),
-        *(StoredClass(cls, _estimator_state, partial(_build_estimator, cls)) for cls in ESTIMATORS),
+        *(
+            StoredClass(cls, _estimator_state, partial(_build_estimator, cls))
+            for cls in _estimators(BaseRNNText)
+        ),
     ]
     return {entry.cls.__name__: entry for entry in stored}
+
+
+def _estimators(cls: type[BaseRNNText]) -> list[type[BaseRNNText]]:
+    """Return the estimators of this package: the subclasses of a class that have no subclasses here."""
+    own = [sub for sub in cls.__subclasses__() if sub.__module__.startswith("skrnn.")]
+    return [leaf for sub in own for leaf in _estimators(sub)] or [cls]
 
 
 def _require(condition: bool, problem: str) -> None:
@@ -268,6 +271,9 @@ def _build_tokens(state: dict[str, Any]) -> Tokens:
     _require(set(map(type, vocabulary)) <= {str}, "a term of the vocabulary is not a string")
     ids = list(range(N_SPECIAL, len(vocabulary) + N_SPECIAL))
     _require(list(vocabulary.values()) == ids, "the ids of the vocabulary are not consecutive")
+    analyzer = settings["analyzer"]
+    _require(callable(analyzer) or analyzer in ANALYZERS, f"the analyzer is {analyzer!r:.40}")
+    _require((merges is not None) == (analyzer == "subword"), f"merges for the analyzer {analyzer!r:.40}")
     if merges is not None:
         _check_merges(merges, vocabulary)
     return Tokens(settings, vocabulary, merges)

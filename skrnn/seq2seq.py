@@ -11,10 +11,7 @@ from skrnn.base import BaseRNNText
 from skrnn.compat import fit_context
 from skrnn.fitting import PairFitMixin, as_objects
 from skrnn.parameters import estimator
-from skrnn.serve.search import Rules
-from skrnn.serve.seq2seq import Seq2Seq
-from skrnn.serve.threads import n_threads
-from skrnn.serve.writing import Writer, corpus_score, text_metrics
+from skrnn.serve import Rules, Seq2Seq, Writer, corpus_score, n_threads, text_metrics
 
 if TYPE_CHECKING:
     import keras

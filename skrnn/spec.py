@@ -10,12 +10,15 @@ The same letters stand for the same sizes everywhere: b rows of a batch, t steps
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
 
 Weights = dict[str, np.ndarray]
+States = list[np.ndarray]  # of a layer or a decoder; their first axis is the rows of a batch
+Step = Callable[[np.ndarray, States], tuple[np.ndarray, States]]  # last ids, states -> output, new states
 Activation = Literal["tanh", "relu", "sigmoid", "linear"]
 Attention = Literal["general", "additive"]
 ACTIVATIONS, ATTENTIONS = get_args(Activation), get_args(Attention)

@@ -10,14 +10,14 @@ import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
+from skrnn.train.seq2seq import Attention, Pairs, SmoothedCrossentropy, network, train, variables
 
 from skrnn import RNNTextEncoder, RNNTextSeq2Seq
 from skrnn.ragged import BOUNDARY, PAD, Ragged
-from skrnn.serve.decoder import Decoder
+from skrnn.serve.decoders import Decoder
 from skrnn.serve.search import Rules, beam, greedy
 from skrnn.spec import LAYERS, Spec, initial_weights, weight_shapes
 from skrnn.train.network import IdsHead
-from skrnn.train.seq2seq import Attention, Pairs, SmoothedCrossentropy, network, train, variables
 
 TINY = {
     "rnn_units": 3,

@@ -11,7 +11,7 @@ from skrnn.compat import CallbackSupportMixin, check_feature_names, with_callbac
 from skrnn.fitting.samples import Samples, check_sample_weight, generator
 from skrnn.fitting.start import Start, StartMixin
 from skrnn.parameters import estimator
-from skrnn.serve.threads import n_threads
+from skrnn.serve import n_threads
 from skrnn.spec import Spec, Weights
 from skrnn.targets import HEADS, Head, NoHead
 from skrnn.text import check_texts

@@ -14,7 +14,7 @@ from skrnn.fitting.samples import Samples, as_objects, check_sample_weight
 from skrnn.fitting.start import MAX_LENGTH, PretrainedMixin, Start
 from skrnn.parameters import Seq2SeqParameters, estimator
 from skrnn.ragged import BOUNDARY, UNKNOWN, Ragged
-from skrnn.serve.threads import n_threads
+from skrnn.serve import n_threads
 from skrnn.spec import Attention, Spec, Weights
 from skrnn.targets import Head, Seq2Seq
 from skrnn.text import Tokens, check_texts

@@ -14,7 +14,7 @@ from skrnn.compat import clone_parametrized
 from skrnn.fitting.samples import Samples
 from skrnn.parameters import NetworkParameters, PretrainedParameters, TrainingParameters, estimator
 from skrnn.ragged import N_SPECIAL, Ragged
-from skrnn.serve.weights import initial_weights
+from skrnn.serve import initial_weights
 from skrnn.spec import Activation, Spec, Weights
 from skrnn.targets import Head
 from skrnn.text import Tokens, cooccurrence_vectors, vectors_of_terms

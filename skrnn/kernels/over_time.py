@@ -1,6 +1,6 @@
 """The two loops over time that all compiled cells share.
 
-Both work on packed batches (:class:`skrnn.serve.packing.Packed`): step t
+Both work on packed batches (:class:`skrnn.serve.batches.Packed`): step t
 consists of rows ``starts[t]`` to ``starts[t + 1]``, the longest texts
 first. Numba inlines them into the ``forward`` and ``backward`` functions of
 each cell and replaces `row` by the cell's own function for one row.

@@ -12,6 +12,7 @@ Each row of a product depends on that row of `x` alone, to the last bit.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,14 @@ def panels(kernel: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(padded.reshape(depth, -1, COLUMNS).swapaxes(0, 1))
 
 
+def _address(builder: Any, start: Any, *factors: Any) -> Any:
+    """Return the address that is the product of `factors` numbers after `start`."""
+    n = ir.Constant(ir.IntType(64), 1)
+    for factor in factors:
+        n = builder.mul(n, ir.Constant(ir.IntType(64), factor) if isinstance(factor, int) else factor)
+    return builder.gep(start, [n])
+
+
 @intrinsic
 def _tile(typing_context: Any, x: Any, i: Any, kernel: Any, p: Any, out: Any) -> tuple:
     """Write ``x[i : i + ROWS] @ kernel[p]`` to its place in `out`.
@@ -85,12 +94,7 @@ def _tile(typing_context: Any, x: Any, i: Any, kernel: Any, p: Any, out: Any) ->
         i, p = arguments[1], arguments[3]
         depth, width = (builder.extract_value(array.shape, 1) for array in (x, out))
 
-        def at(start: Any, *factors: Any) -> Any:
-            """Return the address that is the product of `factors` numbers after `start`."""
-            n = ir.Constant(number, 1)
-            for factor in factors:
-                n = builder.mul(n, ir.Constant(number, factor) if isinstance(factor, int) else factor)
-            return builder.gep(start, [n])
+        at = partial(_address, builder)
 
         def vectors(start: Any) -> list[Any]:
             """Return the addresses of the vectors in a row of the tile."""

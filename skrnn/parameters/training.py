@@ -45,7 +45,7 @@ class TrainingParameters:
         stage="training",
         doc="""float in [0, 1)
         Share of the values of the hidden state that dropout sets to zero inside the cell. For
-        self-attention, share of the values that are added to a state.""",
+        self-attention, share of the values that are added to a state. layer="qrnn" does not use it.""",
     )
     optimizer: str = parameter(
         default="adam",

@@ -1,1 +1,37 @@
 """Stages 3 to 5 in NumPy: every prediction of a fitted estimator is computed here, without Keras."""
+
+from skrnn.serve.batches import n_threads, one_blas_thread
+from skrnn.serve.cell import Cell
+from skrnn.serve.cells import CELLS
+from skrnn.serve.forward import Forward, check_names
+from skrnn.serve.layers import LAYERS
+from skrnn.serve.pooling import POOLINGS
+from skrnn.serve.search import Rules, beam, greedy, sample
+from skrnn.serve.self_attention import EPSILON, frequencies
+from skrnn.serve.seq2seq import Seq2Seq
+from skrnn.serve.weights import head_width, initial_weights, weight_shapes
+from skrnn.serve.writing import Writer, corpus_score, text_metrics
+
+__all__ = [
+    "CELLS",
+    "EPSILON",
+    "LAYERS",
+    "POOLINGS",
+    "Cell",
+    "Forward",
+    "Rules",
+    "Seq2Seq",
+    "Writer",
+    "beam",
+    "check_names",
+    "corpus_score",
+    "frequencies",
+    "greedy",
+    "head_width",
+    "initial_weights",
+    "n_threads",
+    "one_blas_thread",
+    "sample",
+    "text_metrics",
+    "weight_shapes",
+]

@@ -13,13 +13,29 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from skrnn.serve.activations import ACTIVATE
-from skrnn.serve.packing import Packed
+from skrnn.serve.batches import Packed
 from skrnn.spec import Spec, Weights
 
 FEW = 2**18  # values of input shares that are looked up for all steps at once
 
 Shapes = dict[str, tuple[int, ...]]
+Activate = Callable[..., np.ndarray]  # (x, out) -> out
+
+
+def sigmoid_of_twice(x: np.ndarray) -> np.ndarray:
+    """Return sigmoid(2 x) = (tanh(x) + 1) / 2, in place."""
+    np.tanh(x, out=x)
+    x *= 0.5
+    x += 0.5
+    return x
+
+
+ACTIVATE: dict[str, Activate] = {
+    "tanh": np.tanh,
+    "relu": lambda x, out: np.maximum(x, 0, out=out),
+    "sigmoid": lambda x, out: sigmoid_of_twice(np.multiply(x, 0.5, out=out)),
+    "linear": np.positive,
+}
 
 
 class HiddenStates(NamedTuple):
@@ -288,7 +304,7 @@ class Cell:
     @cached_property
     def panels(self) -> np.ndarray:
         """The recurrent kernel in the layout of the compiled loops."""
-        from skrnn.kernels.products import panels
+        from skrnn.kernels.loops import panels
 
         n_products = len(self.recurrent)
         recurrent = np.ascontiguousarray(self.recurrent.swapaxes(0, 1))

@@ -13,8 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from skrnn.serve.activations import sigmoid_of_twice
-from skrnn.serve.cell import Cell, Shapes, split
+from skrnn.serve.cell import Cell, Shapes, sigmoid_of_twice, split
 from skrnn.spec import Spec
 
 
@@ -129,7 +128,54 @@ class LSTM(Cell):
         h *= o
 
 
-CELLS: dict[str, type[Cell]] = {cell.name: cell for cell in (SimpleRNN, GRU, LSTM)}
+class QRNN(Cell):
+    """The quasi-recurrent cell (Bradbury et al. 2017), with a window of two tokens and f-pooling.
+
+    The gates read this token and the previous one, not the hidden state. So there is no recurrent product:
+    serving the bottom layer takes two look-ups and one multiply-add for each unit. Use more units than for a
+    GRU, for example twice as many. `recurrent_dropout` has no effect.
+    """
+
+    name = "qrnn"
+    gates = ("f", "z")  # forget, candidate
+    sigmoids = ("f",)
+    states = {"h": 1, "before": 2}  # hidden state, and the previous token's share of the gates
+
+    @classmethod
+    def weight_shapes(cls, input_width: int, units: int) -> Shapes:
+        """Return the shapes of the weights; the kernel holds the shares of this token and of the next."""
+        return {"kernel": (input_width, 4 * units), "bias": (2 * units,)}
+
+    @classmethod
+    def merged(cls, weights: dict[str, Any], xp: Any) -> tuple[Any, Any, Any, Any]:
+        """Give the share of the next token no bias; there is no recurrent product."""
+        b = weights["bias"]
+        bias = xp.concatenate([b, xp.zeros_like(b)])
+        return weights["kernel"], bias, xp.zeros((b.shape[0] // 2, 0), dtype="float32"), b[:0]
+
+    @staticmethod
+    def textbook(x: Any, states: list, weights: dict[str, Any], f: Callable, sigmoid: Callable) -> list:
+        """Return [h, before] after one step, see :meth:`Cell.textbook`."""
+        h, before = states
+        now, after = split(x @ weights["kernel"], 2)  # (b, 2 u) each
+        forget, candidate = split(now + before + weights["bias"], 2)  # (b, u) each
+        forget, candidate = sigmoid(forget), f(candidate)
+        return [forget * h + (1 - forget) * candidate, after]
+
+    def step(self, x: np.ndarray, *states: np.ndarray) -> None:
+        """Update h (b, u) and before (b, 2 u) with x (b, 4 u)."""
+        h, before = states
+        u = self.units
+        before += x[:, : 2 * u]
+        forget, candidate = sigmoid_of_twice(before[:, :u]), before[:, u:]
+        self.activate(candidate, out=candidate)
+        h -= candidate
+        h *= forget
+        h += candidate
+        before[:] = x[:, 2 * u :]
+
+
+CELLS: dict[str, type[Cell]] = {cell.name: cell for cell in (SimpleRNN, GRU, LSTM, QRNN)}
 
 
 def cell_shapes(spec: Spec, prefix: str, input_width: int) -> Shapes:

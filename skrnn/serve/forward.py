@@ -1,6 +1,6 @@
 """Stages 2 to 5 in NumPy: the network that serves every prediction.
 
-A batch is packed step by step without padding (:func:`skrnn.serve.packing.pack`). A step looks up rows in the
+A batch is packed step by step without padding (:func:`skrnn.serve.batches.pack`). A step looks up rows in the
 folded table ``embedding @ kernel + bias``, multiplies with the recurrent kernel once, and computes the gates.
 """
 
@@ -11,22 +11,14 @@ from functools import cached_property
 import numpy as np
 
 from skrnn.ragged import Ragged
-from skrnn.serve.activations import ACTIVATE
-from skrnn.serve.autoencoder import Autoencoder
-from skrnn.serve.cell import HiddenStates
-from skrnn.serve.decoder import Decoder
-from skrnn.serve.language_model import LanguageModel, look_up
+from skrnn.serve.batches import MAX_ROWS, MAX_ROWS_COMPILED, Packed, over_batches, pack
+from skrnn.serve.cell import ACTIVATE, HiddenStates
+from skrnn.serve.decoders import Decoder, look_up
 from skrnn.serve.layers import LAYERS, layer_class
-from skrnn.serve.packing import Packed, pack
 from skrnn.serve.pooling import POOLINGS, vector_width
-from skrnn.serve.seq2seq import Seq2Seq
-from skrnn.serve.threads import MAX_ROWS, MAX_ROWS_COMPILED, over_batches
+from skrnn.serve.seq2seq import DECODERS
 from skrnn.spec import ACTIVATIONS, Spec, Weights
 from skrnn.targets import HEADS
-
-DECODERS: dict[str, type[Decoder]] = {
-    decoder.name: decoder for decoder in (LanguageModel, Autoencoder, Seq2Seq)
-}
 
 
 class Forward:

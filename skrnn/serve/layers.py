@@ -7,13 +7,12 @@ from typing import Protocol
 
 import numpy as np
 
+from skrnn.serve.batches import Packed
 from skrnn.serve.cell import HiddenStates, Shapes
 from skrnn.serve.cells import CELLS
-from skrnn.serve.packing import Packed
 from skrnn.serve.recurrent import Recurrent
-from skrnn.serve.search import States, Step
 from skrnn.serve.self_attention import SelfAttention
-from skrnn.spec import Spec, Weights
+from skrnn.spec import Spec, States, Step, Weights
 
 LAYERS = (*CELLS, "self_attention")
 

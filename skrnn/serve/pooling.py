@@ -10,8 +10,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from skrnn.serve.batches import Packed
 from skrnn.serve.cell import HiddenStates, Shapes
-from skrnn.serve.packing import Packed
 from skrnn.spec import Spec, Weights
 
 

@@ -7,11 +7,10 @@ from collections.abc import Collection
 import numpy as np
 
 from skrnn.kernels import use_compiled
+from skrnn.serve.batches import Packed
 from skrnn.serve.cell import HiddenStates, Shapes
 from skrnn.serve.cells import CELLS, cell_shapes
-from skrnn.serve.packing import Packed
-from skrnn.serve.search import States, Step
-from skrnn.spec import Spec, Weights
+from skrnn.spec import Spec, States, Step, Weights
 
 
 class Recurrent:

@@ -18,9 +18,8 @@ from typing import NamedTuple
 import numpy as np
 
 from skrnn.ragged import BOUNDARY, PAD, Ragged
+from skrnn.spec import States, Step
 
-States = list[np.ndarray]
-Step = Callable[[np.ndarray, States], tuple[np.ndarray, States]]
 _BLOCK = 64  # columns that :func:`largest` compares by their maximum first
 
 

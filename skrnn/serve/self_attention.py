@@ -10,11 +10,9 @@ from collections.abc import Collection
 
 import numpy as np
 
-from skrnn.serve.activations import ACTIVATE
-from skrnn.serve.cell import HiddenStates, Shapes
-from skrnn.serve.packing import Packed
-from skrnn.serve.search import States, Step
-from skrnn.spec import Spec, Weights
+from skrnn.serve.batches import Packed
+from skrnn.serve.cell import ACTIVATE, HiddenStates, Shapes
+from skrnn.spec import Spec, States, Step, Weights
 
 EPSILON = 1e-5  # added to variances
 MAX_STATES = 4096  # tokens of rows that are read together

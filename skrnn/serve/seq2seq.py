@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from skrnn.ragged import BOUNDARY, Ragged
+from skrnn.serve.batches import over_batches
 from skrnn.serve.cell import Shapes
 from skrnn.serve.cells import CELLS, cell_shapes
-from skrnn.serve.decoder import Decoder, log_softmax, token_head_width
+from skrnn.serve.decoders import Autoencoder, Decoder, LanguageModel, log_softmax, token_head_width
 from skrnn.serve.pooling import vector_width
-from skrnn.serve.search import Found, States, Step
-from skrnn.serve.threads import over_batches
-from skrnn.spec import Spec
+from skrnn.serve.search import Found
+from skrnn.spec import Spec, States, Step
 
 if TYPE_CHECKING:
     from skrnn.serve.forward import Forward
@@ -289,3 +289,8 @@ class _Reader:
 def context_width(spec: Spec) -> int:
     """Return the width of what the decoder of "seq2seq" sees of the source at each step."""
     return spec.state_width if spec.attention else vector_width(spec)
+
+
+DECODERS: dict[str, type[Decoder]] = {
+    decoder.name: decoder for decoder in (LanguageModel, Autoencoder, Seq2Seq)
+}

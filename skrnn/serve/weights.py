@@ -6,11 +6,10 @@ import numpy as np
 
 from skrnn.serve.cell import Shapes
 from skrnn.serve.cells import CELLS
-from skrnn.serve.decoder import token_head_width
-from skrnn.serve.forward import DECODERS
+from skrnn.serve.decoders import token_head_width
 from skrnn.serve.layers import layer_class
 from skrnn.serve.pooling import POOLINGS, pooled_width, vector_width
-from skrnn.serve.seq2seq import context_width
+from skrnn.serve.seq2seq import DECODERS, context_width
 from skrnn.spec import Spec, Weights
 from skrnn.targets import HEADS
 

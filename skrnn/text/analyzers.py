@@ -221,7 +221,14 @@ ANALYZERS: dict[str, type[Analyzer]] = {
 
 def analyzer_class(analyzer: Any) -> type[Analyzer]:
     """Return the class for a value of the `analyzer` parameter: a key of `ANALYZERS` or a callable."""
-    return CallableAnalyzer if callable(analyzer) else ANALYZERS[analyzer]
+    if callable(analyzer):
+        return CallableAnalyzer
+    if not isinstance(analyzer, str) or analyzer not in ANALYZERS:
+        raise ValueError(
+            f"The analyzer parameter must be one of {', '.join(map(repr, ANALYZERS))} or a callable. Got "
+            f"{analyzer!r} instead."
+        )
+    return ANALYZERS[analyzer]
 
 
 def _rows(sequences: Ragged) -> Iterable[np.ndarray]:

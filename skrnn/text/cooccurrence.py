@@ -10,7 +10,6 @@ import scipy.sparse as sp
 from sklearn.utils.extmath import randomized_svd
 
 from skrnn.ragged import N_SPECIAL, Ragged
-from skrnn.text.analyzers import ANALYZERS
 from skrnn.text.columns import check_texts
 from skrnn.text.tokens import Tokens
 from skrnn.text.vectors import WordVectors
@@ -90,11 +89,6 @@ def train_vectors(
             raise ValueError(
                 f"The {name} parameter of train_vectors must be an int >= 1. Got {value!r} instead."
             )
-    if not callable(analyzer) and analyzer not in list(ANALYZERS):
-        raise ValueError(
-            f"The analyzer parameter of train_vectors must be one of {', '.join(map(repr, ANALYZERS))} or a "
-            f"callable. Got {analyzer!r} instead."
-        )
     if isinstance(random_state, np.random.RandomState):
         random_state = random_state.randint(2**31 - 1)
     tokens, sequences = Tokens.fit(

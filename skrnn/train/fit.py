@@ -12,7 +12,7 @@ import joblib
 import keras
 import numpy as np
 
-from skrnn.serve.threads import one_blas_thread
+from skrnn.serve import one_blas_thread
 from skrnn.spec import Spec, Weights
 from skrnn.targets import HEADS
 from skrnn.train.compat import optimizer_variables
@@ -21,7 +21,7 @@ from skrnn.train.job import AfterEpoch, Job, OptimizerState
 from skrnn.train.losses import training_loss
 from skrnn.train.network import network, variables
 from skrnn.train.recipe import Recipe
-from skrnn.train.tensorflow import as_dataset, make_optimizer
+from skrnn.train.tensorflow import as_dataset, make_optimizer, recurrent_layer
 
 RISE = 0.15  # share of the steps of "one_cycle" in which the learning rate rises
 EMBEDDING_RATE = 0.3  # times the learning rate: for embeddings that are trained with labels
@@ -153,7 +153,8 @@ def borrowed_model(job: Job) -> Iterator[keras.Model]:
     A model that the user's callbacks have seen is not used again, and neither is one whose training failed.
     """
     spec, recipe = job.spec, job.recipe
-    key = spec, recipe.compiled, is_sampled(spec), keras.distribution.distribution()
+    layer = recurrent_layer(spec, recipe, training=True)  # SKRNN_COMPILED may have changed
+    key = spec, recipe.compiled, layer, is_sampled(spec), keras.distribution.distribution()
     with _lock:  # a training has the model to itself; a second one builds another
         found = _last_model.pop(key, None)
         _last_model.clear()

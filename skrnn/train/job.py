@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from skrnn.spec import Spec, Weights
 from skrnn.train.batches import Examples
-from skrnn.train.checkpoint import Checkpoint
 from skrnn.train.recipe import Recipe
+
+if TYPE_CHECKING:
+    from skrnn.train.checkpoint import Checkpoint
 
 AfterEpoch = Callable[[int, float, Callable[[], Weights]], bool]
 OptimizerState = dict[str, np.ndarray]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import keras
 from keras import ops
 
-from skrnn.serve.cell import Cell
-from skrnn.serve.cells import CELLS
+from skrnn.serve import CELLS, Cell
 
 FLOAT = "float32"
 KERAS_LAYERS = {
@@ -65,6 +65,7 @@ class FormulaRNN(keras.layers.RNN):
         super().__init__(cell, **{name: value for name, value in kwargs.items() if name in own})
 
 
+@cache
 def keras_layer(cell: str) -> type[keras.layers.RNN]:
     """Return the Keras layer of a recurrent cell."""
     if cell in KERAS_LAYERS:

@@ -11,7 +11,7 @@ from typing import cast
 import numpy as np
 
 from skrnn.ragged import Ragged
-from skrnn.serve.forward import Forward
+from skrnn.serve import Forward
 from skrnn.spec import Spec, Weights
 from skrnn.targets import HEADS, Supervised
 from skrnn.train.batches import Examples

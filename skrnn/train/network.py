@@ -9,8 +9,7 @@ import keras
 from keras import ops
 
 from skrnn.ragged import PAD
-from skrnn.serve.cells import CELLS
-from skrnn.serve.weights import head_width
+from skrnn.serve import CELLS, head_width
 from skrnn.spec import Spec, Weights
 from skrnn.targets import HEADS
 from skrnn.train.layers import FLOAT, DecoderAttention, IdsHead, pool

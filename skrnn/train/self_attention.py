@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from skrnn.serve.self_attention import EPSILON, frequencies
+from skrnn.serve import EPSILON, frequencies
 from skrnn.spec import Spec
 from skrnn.train.layers import FLOAT
 from skrnn.train.recipe import Recipe

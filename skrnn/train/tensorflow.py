@@ -18,7 +18,7 @@ import numpy as np
 from keras import ops
 
 from skrnn.kernels import use_compiled
-from skrnn.serve.cells import CELLS
+from skrnn.serve import CELLS
 from skrnn.spec import Spec
 from skrnn.train.compat import adam_moments, trainable_variables, variable_index, variable_path
 from skrnn.train.dataset import Batches

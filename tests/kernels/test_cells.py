@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 pytest.importorskip("numba")
-from skrnn.kernels import SAVED_PER_UNIT
-from skrnn.kernels.loops import loop, panels
+from skrnn.kernels.loops import loop, panels, saved_per_unit
+from skrnn.serve.cells import CELLS
 
 U = 3
 LENGTHS = np.array([5, 5, 3, 1])
@@ -17,7 +17,7 @@ NOTHING = np.empty((0, U), np.float32)
 INPUT_WIDTH = {"simple_rnn": U, "gru": 3 * U, "lstm": 4 * U, "qrnn": 4 * U}
 MEMORY_WIDTH = {"lstm": U, "qrnn": 2 * U}
 
-every_cell = pytest.mark.parametrize("cell", SAVED_PER_UNIT)
+every_cell = pytest.mark.parametrize("cell", CELLS)
 both_directions = pytest.mark.parametrize("reverse", [False, True])
 
 
@@ -43,7 +43,7 @@ def lstm(x, h, memory, recurrent, bias):
 
 def qrnn(x, h, memory, recurrent, bias):
     now, following = np.split(x, 2)
-    z, f = np.split(now + memory, 2)
+    f, z = np.split(now + memory, 2)
     return sigmoid(f) * h + (1 - sigmoid(f)) * np.tanh(z), following
 
 
@@ -107,7 +107,7 @@ def test_gradients_equal_numerical_ones(cell, reverse):
     width = arrays["x"].shape[1]
     goals = [rng.standard_normal(a.shape).astype(np.float32) for a in read(cell, reverse, **arrays)]
 
-    saved = np.empty((N, SAVED_PER_UNIT[cell] * U), np.float32)
+    saved = np.empty((N, saved_per_unit(cell) * U), np.float32)
     sequence, *_ = read_compiled(cell, reverse, **arrays, saved=saved)
     dx, previous = np.full((N, width), np.nan, np.float32), np.empty((N, U), np.float32)
     d_recurrent = np.full_like(dx, np.nan) if cell == "gru" else dx

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from skrnn import kernels
-from skrnn.kernels import MIN_TOKENS, SAVED_PER_UNIT, use_compiled
-from skrnn.spec import N_GATES
+from skrnn.kernels import MIN_TOKENS, choice, has_loop, use_compiled
+from skrnn.serve.cells import CELLS
 
 try:
     import numba
@@ -22,13 +21,13 @@ needs_numba = pytest.mark.skipif(numba is None, reason="Numba is not installed")
 def fresh(monkeypatch):
     """Forget what other tests have set and found."""
     monkeypatch.delenv("SKRNN_COMPILED", raising=False)
-    kernels._obstacle.cache_clear()
+    choice._obstacle.cache_clear()
     yield
-    kernels._obstacle.cache_clear()
+    choice._obstacle.cache_clear()
 
 
 def test_every_recurrent_cell_has_a_loop():
-    assert set(N_GATES) <= set(SAVED_PER_UNIT)
+    assert all(map(has_loop, CELLS)) and not has_loop("no_such_cell")
 
 
 @needs_numba
@@ -87,7 +86,7 @@ def run(code, folder, monkeypatch, **variables):
     """Run code in a process that has a copy of the kernels alone; return what it prints."""
     if not folder.exists():
         shutil.copytree(
-            Path(kernels.__file__).parent,
+            Path(choice.__file__).parent,
             folder / "skrnn/kernels",
             ignore=shutil.ignore_patterns("__pycache__"),
         )

@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 
 from skrnn.ragged import Ragged
-from skrnn.serve.activations import ACTIVATE
-from skrnn.serve.cell import cell_weights
+from skrnn.serve.batches import pack
+from skrnn.serve.cell import ACTIVATE, cell_weights
 from skrnn.serve.cells import CELLS
-from skrnn.serve.packing import pack
 from skrnn.spec import ACTIVATIONS
 
 NEEDS = ("sequence", "total", "peak")

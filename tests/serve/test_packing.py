@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skrnn.ragged import Ragged
-from skrnn.serve.packing import pack, serving_batches
+from skrnn.serve.batches import pack, serving_batches
 
 some_rows = st.lists(st.lists(st.integers(1, 99), min_size=1, max_size=12), min_size=1, max_size=12)
 some_lengths = st.lists(st.integers(1, 600), min_size=1, max_size=200).map(np.array)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from skrnn.serve import threads
-from skrnn.serve.threads import n_threads, over_batches
+from skrnn.serve import batches as threads
+from skrnn.serve.batches import n_threads, over_batches
 
 
 def test_blas_has_one_thread_while_batches_run():

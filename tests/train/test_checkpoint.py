@@ -1,4 +1,4 @@
-"""checkpoint=: a fit that was broken off ends as one that was not, to the bit."""
+"""checkpoint=: an interrupted fit that continues gives the same weights, bit for bit."""
 
 import os
 import pickle
@@ -13,7 +13,7 @@ import pytest
 from sklearn.base import clone
 
 import skrnn
-from skrnn.storage.encoding import FileError
+from skrnn.storage import FileError
 
 TEXTS = [
     "good film",
@@ -28,7 +28,7 @@ TEXTS = [
 LABELS = ["b", "a", "b", "a", "b", "a", "b", "a"] * 3
 TINY = {"rnn_units": 3, "embedding_dim": 3, "epochs": 3, "batch_size": 8, "random_state": 0}
 ESTIMATORS = {
-    # dropout, whose seeds must go on, and early stopping, which must remember
+    # Dropout has seeds to restore, and early stopping has a history to restore.
     "classifier": skrnn.RNNTextClassifier(
         layer="gru", recurrent_dropout=0.3, early_stopping=True, n_iter_no_change=2, **TINY
     ),
@@ -44,108 +44,111 @@ ESTIMATORS = {
 }
 
 
-class Stop(keras.callbacks.Callback):
-    """Raise in the middle of an epoch."""
+class Interrupt(keras.callbacks.Callback):
+    """Raises KeyboardInterrupt after the second batch of an epoch."""
 
     def __init__(self, epoch):
         super().__init__()
-        self.epoch, self.now = epoch, 0
+        self.epoch, self.current = epoch, 0
 
     def on_epoch_begin(self, epoch, logs=None):
-        self.now = epoch
+        self.current = epoch
 
     def on_train_batch_end(self, batch, logs=None):
-        if self.now == self.epoch and batch == 1:
+        if self.current == self.epoch and batch == 1:
             raise KeyboardInterrupt
 
 
-def assert_same_fit(a, b):
-    assert a.history_ == b.history_ and a.n_iter_ == b.n_iter_
-    assert a._weights.keys() == b._weights.keys()
-    for name in a._weights:
-        np.testing.assert_array_equal(a._weights[name], b._weights[name], name)
+def assert_same_fit(found, expected):
+    assert found.history_ == expected.history_ and found.n_iter_ == expected.n_iter_
+    assert found._weights.keys() == expected._weights.keys()
+    for name in expected._weights:
+        np.testing.assert_array_equal(found._weights[name], expected._weights[name], name)
+
+
+def interrupt_fit(estimator, path):
+    """Return an unfitted estimator whose fit was interrupted in its third epoch."""
+    interrupted = clone(estimator).set_params(checkpoint=path, callbacks=[Interrupt(2)])
+    with pytest.raises(KeyboardInterrupt):
+        interrupted.fit(TEXTS, LABELS)
+    return interrupted.set_params(callbacks=None)
 
 
 @pytest.fixture(scope="module")
-def whole():
-    """Return the classifier, fitted without a checkpoint or an interruption."""
+def uninterrupted():
+    """Return the classifier after a fit without a checkpoint."""
     return clone(ESTIMATORS["classifier"]).fit(TEXTS, LABELS)
 
 
-@pytest.fixture
-def broken_off(tmp_path):
-    """Return a classifier whose fit was broken off in its third epoch."""
+def test_an_interrupted_fit_continues_and_other_fits_are_refused(uninterrupted, tmp_path):
     path = tmp_path / "fit.checkpoint"
-    broken = clone(ESTIMATORS["classifier"]).set_params(checkpoint=path, callbacks=[Stop(2)])
-    with pytest.raises(KeyboardInterrupt):
-        broken.fit(TEXTS, LABELS)
-    return broken.set_params(callbacks=None)
-
-
-def test_a_fit_goes_on_and_a_wrong_one_is_refused(whole, broken_off):
-    path = broken_off.checkpoint
-    assert os.listdir(path.parent) == [path.name]
-    before, kept = path.stat().st_mtime_ns, path.read_bytes()
-    with pytest.raises(ValueError, match=r"another fit, which differs in the texts, targets or weights"):
-        clone(broken_off).fit(TEXTS, LABELS[::-1])
-    for name, value, reason in [
-        ("learning_rate", 0.1, "optimizer or learning_rate. "),
-        ("batch_size", 5, "batch_size. "),
-        ("epochs", 9, "epochs. "),
-        ("random_state", 1, "random_state, the weights that are started from"),
-        ("rnn_units", 4, "the weights that are started from, the network. "),
-        ("n_iter_no_change", 3, "n_iter_no_change, tol or what stops early. "),
+    interrupted = interrupt_fit(ESTIMATORS["classifier"], path)
+    assert os.listdir(tmp_path) == [path.name]
+    modified, content = path.stat().st_mtime_ns, path.read_bytes()
+    with pytest.raises(ValueError, match="another fit, which differs in the texts, targets or weights, "):
+        clone(interrupted).fit(TEXTS, LABELS[::-1])
+    for name, value, difference in [
+        ("learning_rate", 0.1, r"optimizer or learning_rate\. "),
+        ("batch_size", 5, r"batch_size\. "),
+        ("epochs", 9, r"epochs\. "),
+        ("random_state", 1, "random_state, the initial weights"),
+        ("rnn_units", 4, r"the initial weights, the architecture\. "),
+        ("n_iter_no_change", 3, "n_iter_no_change"),
+        ("dropout", 0.1, r"dropout, noise, r_drop or what is frozen\. "),
     ]:
-        with pytest.raises(ValueError, match=f"{path} is that of another fit, which differs in .*{reason}"):
-            clone(broken_off).set_params(**{name: value}).fit(TEXTS, LABELS)
-    assert path.stat().st_mtime_ns == before and path.read_bytes() == kept
-    assert_same_fit(broken_off.fit(TEXTS, LABELS), whole)
+        with pytest.raises(ValueError, match=f"{path} belongs to another fit, .* in .*{difference}"):
+            clone(interrupted).set_params(**{name: value}).fit(TEXTS, LABELS)
+    assert path.stat().st_mtime_ns == modified and path.read_bytes() == content
+    assert_same_fit(interrupted.fit(TEXTS, LABELS), uninterrupted)
     assert not path.exists()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["autoencoder", "seq2seq"])
-def test_other_estimators_go_on(name, tmp_path):
-    whole = clone(ESTIMATORS[name]).fit(TEXTS, LABELS)
-    again = clone(ESTIMATORS[name]).set_params(checkpoint=str(tmp_path / "kept"), callbacks=[Stop(2)])
-    with pytest.raises(KeyboardInterrupt):
-        again.fit(TEXTS, LABELS)
-    assert_same_fit(again.set_params(callbacks=None).fit(TEXTS, LABELS), whole)
+def test_an_interrupted_fit_of_other_estimators_continues(name, tmp_path):
+    uninterrupted = clone(ESTIMATORS[name]).fit(TEXTS, LABELS)
+    interrupted = interrupt_fit(ESTIMATORS[name], str(tmp_path / "fit.checkpoint"))
+    assert_same_fit(interrupted.fit(TEXTS, LABELS), uninterrupted)
     assert os.listdir(tmp_path) == []
 
 
-def test_a_fit_killed_after_its_last_epoch_trains_no_more(whole, tmp_path, monkeypatch):
-    path = tmp_path / "kept"
+def test_a_fit_that_is_killed_after_its_last_epoch_needs_no_more_training(
+    uninterrupted, tmp_path, monkeypatch
+):
+    path = tmp_path / "fit.checkpoint"
     with monkeypatch.context() as patch:
-        patch.setattr("skrnn.train.checkpoint.Checkpoint.end", lambda self: None)
-        clone(whole).set_params(checkpoint=path).fit(TEXTS, LABELS)
+        patch.setattr("skrnn.train.checkpoint.Checkpoint.remove", lambda self: None)
+        clone(uninterrupted).set_params(checkpoint=path).fit(TEXTS, LABELS)
     assert path.exists()
     monkeypatch.setattr(keras.Model, "fit", None)
-    assert_same_fit(clone(whole).set_params(checkpoint=path).fit(TEXTS, LABELS), whole)
+    assert_same_fit(clone(uninterrupted).set_params(checkpoint=path).fit(TEXTS, LABELS), uninterrupted)
     assert not path.exists()
 
 
-def test_what_cannot_work_is_said_before_the_training(tmp_path):
-    estimator = clone(ESTIMATORS["classifier"]).set_params(checkpoint=tmp_path / "none" / "kept")
-    with pytest.raises(FileNotFoundError, match="checkpoint of RNNTextClassifier must be a file in a folder"):
+def test_a_checkpoint_that_cannot_work_is_refused_before_training(tmp_path):
+    estimator = clone(ESTIMATORS["classifier"]).set_params(checkpoint=tmp_path / "none" / "fit.checkpoint")
+    message = "checkpoint of RNNTextClassifier must be a file in an existing folder"
+    with pytest.raises(FileNotFoundError, match=message):
         estimator.fit(TEXTS, LABELS)
+    with pytest.raises(FileNotFoundError, match=message):
+        estimator.set_params(checkpoint=tmp_path).fit(TEXTS, LABELS)
     with pytest.raises(ValueError, match="checkpoint of RNNTextClassifier needs a random_state"):
         estimator.set_params(random_state=None).fit(TEXTS, LABELS)
 
 
-def test_another_file_is_not_overwritten(tmp_path):
+def test_a_file_that_is_no_checkpoint_is_not_overwritten(tmp_path):
     path = tmp_path / "model.skrnn"
     skrnn.save(skrnn.RNNTextEncoder(objective="random").fit(TEXTS), path)
-    kept = path.read_bytes()
+    content = path.read_bytes()
     with pytest.raises(FileError, match="holds 'estimator', not 'checkpoint'"):
         clone(ESTIMATORS["classifier"]).set_params(checkpoint=path).fit(TEXTS, LABELS)
-    assert path.read_bytes() == kept
+    assert path.read_bytes() == content
 
 
 @pytest.mark.slow
-def test_20_fits_killed_at_any_moment_end_the_same(tmp_path):
-    """R4. Each process trains until it is killed; the next one goes on; after at most ten, all is done."""
-    path, result = tmp_path / "kept", tmp_path / "result"
+def test_20_fits_that_are_killed_at_random_times_end_with_the_same_bits(tmp_path):
+    """A process trains until it is killed; the next process continues to the end."""
+    path, result = tmp_path / "fit.checkpoint", tmp_path / "result"
     code = (
         "import pickle, sys, pathlib, skrnn\n"
         f"texts, labels = {TEXTS * 20!r}, {LABELS * 20!r}\n"
@@ -161,18 +164,20 @@ def test_20_fits_killed_at_any_moment_end_the_same(tmp_path):
 
     begun = time.perf_counter()
     assert start(None).wait() == 0
-    seconds, expected = time.perf_counter() - begun, result.read_bytes()
-    rng, resumed = np.random.default_rng(0), 0
+    seconds = time.perf_counter() - begun
+    expected, expected_history = pickle.loads(result.read_bytes())
+    rng, n_continued = np.random.default_rng(0), 0
     for _ in range(20):
         result.unlink()
         process = start(str(path))
         time.sleep(rng.uniform(0.2, 0.8) * seconds)
         process.send_signal(signal.SIGKILL)
         process.wait()
-        resumed += path.exists()
+        n_continued += path.exists()
         assert start(str(path)).wait() == 0
         assert os.listdir(tmp_path) == ["result"]
-        (a, history), (b, other_history) = pickle.loads(expected), pickle.loads(result.read_bytes())
-        assert history == other_history
-        assert all((a[name] == b[name]).all() for name in a)
-    assert resumed >= 10
+        weights, history = pickle.loads(result.read_bytes())
+        assert history == expected_history
+        assert weights.keys() == expected.keys()
+        assert all((weights[name] == expected[name]).all() for name in expected)
+    assert n_continued >= 10
