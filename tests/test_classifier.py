@@ -54,8 +54,9 @@ def test_class_weights_are_sample_weights(plain):
 def test_balanced_weights_make_classes_equal():
     classifier = RNNTextClassifier(class_weight="balanced")
     y = ["a"] * 3 + ["b"]
-    weights = classifier._weigh(np.array([1, 1, 1, 2], np.float32), y)
-    np.testing.assert_allclose(weights, [4 / 6, 4 / 6, 4 / 6, 4])
+    head = classifier._head_for(y, TEXTS[:4])
+    samples = classifier._samples(head, TEXTS[:4], y, [1, 1, 1, 2], "y")
+    np.testing.assert_allclose(samples.weights, [4 / 6, 4 / 6, 4 / 6, 4])
 
 
 def test_self_attention_knows_where_tokens_stand():
@@ -105,31 +106,16 @@ def test_given_validation_texts_leave_the_training_texts_whole():
     assert len(split.validation_scores_) == split.n_iter_
 
 
-def test_a_held_out_part_has_every_class():
-    train, held_out = RNNTextClassifier(early_stopping=True, validation_fraction=0.25)._hold_out(
-        *labelled(40), np.random.default_rng(0), strata=np.repeat([0, 1], [36, 4])
-    )
-    assert len(train.texts) == 30 and len(held_out.texts) == 10
-    assert held_out.targets.sum() == 1 and set(train.texts) | set(held_out.texts) == set(map(str, range(40)))
-    for data in (train, held_out):
-        assert [int(text) for text in data.texts] == data.weights.tolist() == sorted(data.weights)
-
-
 @pytest.mark.parametrize(("n", "held"), [(99, None), (100, 10)])
 def test_early_stopping_begins_at_a_hundred_texts(n, held):
-    _, held_out = RNNTextClassifier(early_stopping="auto")._hold_out(*labelled(n), np.random.default_rng(0))
-    assert held_out is None if held is None else len(held_out.texts) == held
-
-
-def labelled(n):
-    from skrnn.base import Labelled
-
-    rare = np.repeat([0, 1], [n - n // 10, n // 10])
-    return Labelled(list(map(str, range(n))), rare, np.arange(n, dtype=np.float32)), None
+    """With "auto", a tenth of 100 texts or more is held out."""
+    classifier = RNNTextClassifier(early_stopping="auto", **TINY | {"epochs": 1})
+    classifier.fit([f"text {i}" for i in range(n)], [0, 1] * (n // 2) + [0] * (n % 2))
+    assert hasattr(classifier, "validation_scores_") == (held is not None)
 
 
 def test_one_text_cannot_be_split():
-    with pytest.raises(ValueError, match=r"needs 2 texts or more.*got 1.*early_stopping=False"):
+    with pytest.raises(ValueError, match=r"needs 2 texts or more.*Got 1.*early_stopping=False"):
         RNNTextEncoder(objective="autoencoder", early_stopping=True, **TINY).fit(["one"])
 
 
@@ -220,13 +206,16 @@ def test_tokens_are_shown_as_the_network_sees_them():
     encoder.fit(["Good film , good", "Good film", ","])
     texts = ["GOOD, quite film", "", "film good good good"]
     assert encoder.tokenize(texts) == [["good", ",", "<unk>"], [], ["film", "good", "good"]]
-    assert encoder.inverse(encoder.padded_ids(texts)).tolist() == ["good, <unk>", "", "film good good"]
-    assert encoder.inverse([[3], []]).tolist() == [min(encoder.vocabulary_, key=encoder.vocabulary_.get), ""]
-    assert encoder.inverse(np.empty((0, 3), int)).shape == (0,)
+    assert encoder.decode_ids(encoder.padded_ids(texts)).tolist() == ["good, <unk>", "", "film good good"]
+    assert encoder.decode_ids([[3], []]).tolist() == [
+        min(encoder.vocabulary_, key=encoder.vocabulary_.get),
+        "",
+    ]
+    assert encoder.decode_ids(np.empty((0, 3), int)).shape == (0,)
     wrong = [([[0], [6]], "0 to 5. Got 6 in row 1"), ([[-1]], "-1"), ([[0.5]], "float64 in row 0")]
     for ids, message in wrong:
         with pytest.raises(ValueError, match=message):
-            encoder.inverse(ids)
+            encoder.decode_ids(ids)
 
 
 @pytest.mark.parametrize("analyzer", ["char", "subword", str.split])
@@ -238,7 +227,7 @@ def test_tokens_of_each_analyzer_are_shown_and_come_back(analyzer):
     ]
     composed = [unicodedata.normalize("NFC", text) for text in texts]
     expected = texts if callable(analyzer) else composed  # a callable gets the texts as they are
-    assert encoder.inverse(encoder.padded_ids(texts)).tolist() == expected
+    assert encoder.decode_ids(encoder.padded_ids(texts)).tolist() == expected
 
 
 @pytest.mark.parametrize(
@@ -250,26 +239,14 @@ def test_tokens_of_each_analyzer_are_shown_and_come_back(analyzer):
         ({"r_drop": 0}, 0.0),
     ],
 )
-def test_texts_are_read_twice_where_something_is_dropped(parameters, weight):
-    assert RNNTextClassifier(**parameters)._r_drop == weight
+def test_r_drop_is_used_only_with_dropout(plain, parameters, weight):
+    recipe = RNNTextClassifier(**parameters)._recipe(plain._spec, n_tokens=9, n_texts=9)
+    assert recipe.r_drop == weight
 
 
-@pytest.mark.parametrize(("n", "size"), [(10, 8), (800, 10), (5120, 64), (10**6, 64)])
-def test_few_texts_come_in_small_batches(n, size):
-    assert RNNTextClassifier()._batch_size(n) == size
-    assert RNNTextClassifier(batch_size=7)._batch_size(n) == 7
-
-
-@pytest.mark.parametrize(
-    ("n_tokens", "n_texts", "epochs"),
-    [(13, 1, 10), (12, 1, 15), (10**6, 50_000, 10), (10**6, 10**5, 15), (2_500_000, 10**6, 6), (10**9, 9, 4)],
-)
-def test_short_texts_are_read_more_often_and_many_tokens_less(n_tokens, n_texts, epochs):
-    assert RNNTextClassifier()._epochs(n_tokens, n_texts) == epochs
-    assert RNNTextClassifier(epochs=3)._epochs(n_tokens, n_texts) == 3
-
-
-@pytest.mark.parametrize(("n_ids", "dropout"), [(256, 0.25), (257, 0.5)])
-def test_an_alphabet_needs_less_dropout(n_ids, dropout):
-    assert RNNTextClassifier()._dropout(n_ids) == dropout
-    assert RNNTextClassifier(dropout=0.1)._dropout(n_ids) == 0.1
+def test_given_values_replace_auto(plain):
+    classifier = RNNTextClassifier(batch_size=7, epochs=3, dropout=0.1)
+    recipe = classifier._recipe(plain._spec, n_tokens=10**9, n_texts=10**6)
+    assert (recipe.batch_size, recipe.epochs, recipe.dropout) == (7, 3, 0.1)
+    recipe = RNNTextClassifier()._recipe(plain._spec, n_tokens=10**9, n_texts=10**6)
+    assert (recipe.batch_size, recipe.epochs, recipe.dropout) == (64, 4, 0.25)

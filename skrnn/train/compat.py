@@ -8,9 +8,10 @@ from typing import Any
 def optimizer_variables(optimizer: Any) -> dict[str, Any]:
     """Return the variables of an optimizer by name, except its learning rate."""
     found = [v for v in optimizer.variables if v is not optimizer._learning_rate]
-    if hasattr(optimizer, "_u_product"):  # nadam does not list it
-        found.append(optimizer._u_product)
-    return {f"{i}/{v.name}": v for i, v in enumerate(found)}
+    named = {f"{i}/{v.name}": v for i, v in enumerate(found)}
+    if hasattr(optimizer, "_u_product"):  # nadam does not list it, and its name differs in each process
+        named["u_product"] = optimizer._u_product
+    return named
 
 
 def variable_index(optimizer: Any, variable: Any) -> int:
