@@ -15,11 +15,11 @@ from __future__ import annotations
 
 from numba import njit
 
-from skrnn.kernels.gates import ONE, OPTIONS, sigmoid_row, tanh, tanh_row
+from skrnn.kernels.gates import ONE, OPTIONS, ZERO, sigmoid_row, tanh, tanh_row
 from skrnn.kernels.over_time import backward_over_time, forward_over_time
 
 
-@njit(**OPTIONS)
+@njit(inline="always", **OPTIONS)
 def row(x, gates, bias, half, output_at, candidate_at, h, c, saved, token):
     """Update `h` and `c` by one token; arguments as of :func:`skrnn.kernels.gru.row`.
 
@@ -43,7 +43,7 @@ def row(x, gates, bias, half, output_at, candidate_at, h, c, saved, token):
         saved[token, : 4 * u] = gates
 
 
-@njit(**OPTIONS)
+@njit(inline="always", **OPTIONS)
 def backward_row(saved, previous, h, dh, dc, dx, d_recurrent, d_gates):
     """Go back by one token; arguments as of :func:`skrnn.kernels.gru.backward_row`."""
     u = h.size
@@ -64,8 +64,10 @@ def backward_row(saved, previous, h, dh, dc, dx, d_recurrent, d_gates):
         d_candidate[j] = dc[j] * i[j] * (ONE - candidate[j] * candidate[j])
     for j in range(u):
         dc[j] *= f[j]
-    dx[:] = d_gates
-    dh[:] = 0
+    for j in range(4 * u):
+        dx[j] = d_gates[j]
+    for j in range(u):
+        dh[j] = ZERO
 
 
 def forward(arguments):
