@@ -18,8 +18,7 @@ OPTIONS: dict[str, Any] = {
     "error_model": "numpy",
     "fastmath": {"contract", "reassoc", "nsz", "arcp"},  # without "nnan": NaN must reach the loss
 }
-HALF = np.float32(0.5)
-ONE = np.float32(1)
+ZERO, HALF, ONE = np.float32(0), np.float32(0.5), np.float32(1)
 
 
 @njit(inline="always", **OPTIONS)

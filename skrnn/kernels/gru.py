@@ -19,7 +19,7 @@ from skrnn.kernels.over_time import backward_over_time, forward_over_time
 SAVED_PER_UNIT = 4  # values per token and unit that `forward` saves for `backward`
 
 
-@njit(**OPTIONS)
+@njit(inline="always", **OPTIONS)
 def row(x, gates, bias, half, output_at, candidate_at, h, memory, saved, token):
     """Update the state of one text by one token.
 
@@ -58,7 +58,7 @@ def row(x, gates, bias, half, output_at, candidate_at, h, memory, saved, token):
         saved[token, : 3 * u] = gates
 
 
-@njit(**OPTIONS)
+@njit(inline="always", **OPTIONS)
 def backward_row(saved, previous, h, dh, d_memory, dx, d_recurrent, d_gates):
     """Compute the gradients of one token of one text.
 

@@ -15,13 +15,13 @@ from __future__ import annotations
 
 from numba import njit
 
-from skrnn.kernels.gates import ONE, OPTIONS, sigmoid_row, tanh, tanh_row
+from skrnn.kernels.gates import ONE, OPTIONS, ZERO, sigmoid_row, tanh, tanh_row
 from skrnn.kernels.over_time import backward_over_time, forward_over_time
 
 SAVED_PER_UNIT = 5  # values per token and unit that `forward` saves for `backward`
 
 
-@njit(**OPTIONS)
+@njit(inline="always", **OPTIONS)
 def row(x, gates, bias, half, output_at, candidate_at, h, c, saved, token):
     """Update `h` and `c` by one token; arguments as of :func:`skrnn.kernels.gru.row`.
 
@@ -45,7 +45,7 @@ def row(x, gates, bias, half, output_at, candidate_at, h, c, saved, token):
         saved[token, : 4 * u] = gates
 
 
-@njit(**OPTIONS)
+@njit(inline="always", **OPTIONS)
 def backward_row(saved, previous, h, dh, dc, dx, d_recurrent, d_gates):
     """Go back by one token; arguments as of :func:`skrnn.kernels.gru.backward_row`."""
     u = h.size
@@ -66,8 +66,10 @@ def backward_row(saved, previous, h, dh, dc, dx, d_recurrent, d_gates):
         d_candidate[j] = dc[j] * i[j] * (ONE - candidate[j] * candidate[j])
     for j in range(u):
         dc[j] *= f[j]
-    dx[:] = d_gates
-    dh[:] = 0
+    for j in range(4 * u):
+        dx[j] = d_gates[j]
+    for j in range(u):
+        dh[j] = ZERO
 
 
 def forward(arguments):

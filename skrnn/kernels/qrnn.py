@@ -22,7 +22,7 @@ from skrnn.kernels.over_time import backward_over_time, forward_over_time
 SAVED_PER_UNIT = 2  # values per token and unit that `forward` saves for `backward`
 
 
-@njit(**OPTIONS)
+@njit(inline="always", **OPTIONS)
 def row(x, gates, bias, half, output_at, candidate_at, h, share, saved, token):
     """Update `h` and `share` by one token; arguments as of :func:`skrnn.kernels.gru.row`.
 
@@ -39,7 +39,7 @@ def row(x, gates, bias, half, output_at, candidate_at, h, share, saved, token):
     share[:] = x[2 * u :]
 
 
-@njit(**OPTIONS)
+@njit(inline="always", **OPTIONS)
 def backward_row(saved, previous, h, dh, d_share, dx, d_recurrent, d_gates):
     """Go back by one token; arguments as of :func:`skrnn.kernels.gru.backward_row`.
 

@@ -8,27 +8,30 @@ from __future__ import annotations
 
 from numba import njit
 
-from skrnn.kernels.gates import ONE, OPTIONS, tanh_row
+from skrnn.kernels.gates import ONE, OPTIONS, ZERO, tanh_row
 from skrnn.kernels.over_time import backward_over_time, forward_over_time
 
 SAVED_PER_UNIT = 0  # values per token and unit that `forward` saves for `backward`
 
 
-@njit(**OPTIONS)
+@njit(inline="always", **OPTIONS)
 def row(x, gates, bias, half, output_at, candidate_at, h, memory, saved, token):
     """Update `h` by one token; arguments as of :func:`skrnn.kernels.gru.row`."""
-    h[:] = gates[: h.size]
+    for j in range(h.size):
+        h[j] = gates[j]
     tanh_row(x, h)
 
 
-@njit(**OPTIONS)
+@njit(inline="always", **OPTIONS)
 def backward_row(saved, previous, h, dh, d_memory, dx, d_recurrent, d_gates):
     """Go back by one token; arguments as of :func:`skrnn.kernels.gru.backward_row`."""
     u = h.size
     for j in range(u):
         d_gates[j] = dh[j] * (ONE - h[j] * h[j])
-    dx[:] = d_gates
-    dh[:] = 0
+    for j in range(u):
+        dx[j] = d_gates[j]
+    for j in range(u):
+        dh[j] = ZERO
 
 
 def forward(arguments):
