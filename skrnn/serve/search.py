@@ -248,23 +248,10 @@ def beam(
 def _best_continuations(
     scores: np.ndarray, n_beams: int, width: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the best ids to follow the beams of each text.
+    """Return log-probability, beam and id of the best continuations of each text, (n_texts, 2 width) each.
 
-    At most `width` of twice as many continuations end the text, so `width` of them go on.
-
-    Parameters
-    ----------
-    scores : ndarray of shape (n_texts * n_beams, n_ids)
-        Log-probability of each beam with each id.
-    n_beams : int
-        Number of beams of a text.
-    width : int
-        Number of beams to follow.
-
-    Returns
-    -------
-    chosen, parent, following : ndarray of shape (n_texts, at most 2 * width)
-        Log-probability, beam and id of each continuation, the best first.
+    `scores` (n_texts * n_beams, n_ids) holds the log-probability of each beam with each id. At most half of
+    the continuations end the text, so `width` of them go on.
     """
     n_ids = scores.shape[1]
     values = scores.reshape(-1, n_beams * n_ids)
