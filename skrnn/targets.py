@@ -267,7 +267,9 @@ class Regression(Supervised):
 
     @staticmethod
     def score(outputs: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> float:
-        """Return the coefficient of determination, averaged over the columns."""
+        """Return the coefficient of determination, averaged over the columns; NaN for a single row."""
+        if len(targets) < 2:
+            return float("nan")
         return float(r2_score(targets, outputs, sample_weight=weights))
 
     def predict(self, outputs: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
+"""The classifier: class weights, early stopping, targets, seeds, pretrained encoders and warm starts."""
+
 import pickle
-import unicodedata
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ TINY = {
 }  # fmt: skip
 
 
-def same(one, two):
+def same_weights(one, two):
     """Return whether two fitted estimators have the same weights, bit for bit."""
     return one._weights.keys() == two._weights.keys() and all(
         np.array_equal(one._weights[name], two._weights[name]) for name in one._weights
@@ -24,113 +25,150 @@ def same(one, two):
 
 
 @pytest.fixture(scope="module")
-def plain():
+def binary():
     return RNNTextClassifier(**TINY).fit(TEXTS, LABELS)
 
 
 @pytest.fixture(scope="module")
-def stopped():
-    """A classifier whose validation labels are the wrong way round: what it learns makes it worse."""
-    classifier = RNNTextClassifier(
-        early_stopping=True, n_iter_no_change=2, learning_rate=0.05, verbose=1, **TINY | {"epochs": 9}
-    )
-    return classifier.fit(TEXTS, LABELS, X_val=TEXTS[:6], y_val=LABELS[1:7])
-
-
-@pytest.fixture(scope="module")
-def three():
+def multiclass():
     labels = ["c", "a", "b"] * 8
     return RNNTextClassifier(**TINY | {"epochs": 25, "learning_rate": 0.05}).fit(["x", "y", "z"] * 8, labels)
 
 
-def test_class_weights_are_sample_weights(plain):
+# -- weights ---------------------------------------------------------------------------------------
+
+
+def test_class_weights_equal_sample_weights():
     y = np.array(LABELS)
     y[:6] = "yes"
     weighted = RNNTextClassifier(class_weight={"yes": 0.5, "no": 3}, **TINY).fit(TEXTS, y)
-    by_hand = RNNTextClassifier(**TINY).fit(TEXTS, y, sample_weight=np.where(y == "yes", 0.5, 3))
-    assert same(weighted, by_hand)
+    expected = RNNTextClassifier(**TINY).fit(TEXTS, y, sample_weight=np.where(y == "yes", 0.5, 3))
+    assert same_weights(weighted, expected)
 
 
-def test_balanced_weights_make_classes_equal():
-    classifier = RNNTextClassifier(class_weight="balanced")
-    y = ["a"] * 3 + ["b"]
-    weights = classifier._weigh(np.array([1, 1, 1, 2], np.float32), y)
-    np.testing.assert_allclose(weights, [4 / 6, 4 / 6, 4 / 6, 4])
+def test_balanced_class_weights_multiply_sample_weights():
+    y = np.array(["a"] * 18 + ["b"] * 6)
+    sample_weight = np.linspace(1, 2, 24)
+    balanced = RNNTextClassifier(class_weight="balanced", **TINY).fit(TEXTS, y, sample_weight=sample_weight)
+    factors = np.where(y == "a", 24 / (2 * 18), 24 / (2 * 6))  # scikit-learn's n / (n_classes n_class)
+    expected = RNNTextClassifier(**TINY).fit(TEXTS, y, sample_weight=sample_weight * factors)
+    assert all(
+        np.allclose(array, expected._weights[name], atol=1e-6) for name, array in balanced._weights.items()
+    )
+    plain = RNNTextClassifier(**TINY).fit(TEXTS, y, sample_weight=sample_weight)
+    assert not np.allclose(plain._weights["head/bias"], expected._weights["head/bias"], atol=1e-4)
 
 
-def test_self_attention_knows_where_tokens_stand():
+# -- predictions -----------------------------------------------------------------------------------
+
+
+def test_two_classes_have_one_column_of_scores(binary):
+    scores = binary.decision_function(TEXTS)
+    assert scores.shape == (24,)
+    assert (binary.predict(TEXTS) == np.where(scores > 0, "yes", "no")).all()
+    np.testing.assert_allclose(binary.predict_proba(TEXTS)[:, 1], 1 / (1 + np.exp(-scores)), rtol=1e-5)
+
+
+def test_several_classes_are_in_the_order_of_classes_(multiclass):
+    assert multiclass.classes_.tolist() == ["a", "b", "c"]
+    assert multiclass.predict(["x", "y", "z"]).tolist() == ["c", "a", "b"]
+    np.testing.assert_array_equal(multiclass.decision_function(["x"]).argmax(axis=1), [2])
+    assert multiclass.predict_proba(["x", "y"])[0].sum() == pytest.approx(1, rel=1e-5)
+
+
+def test_an_indicator_matrix_is_learned():
+    texts = ["good film", "bad film", "very good film indeed", "very bad"]
+    Y = np.array([[1, 0, 1], [0, 1, 1], [1, 0, 0], [0, 1, 0]])
+    classifier = RNNTextClassifier(
+        rnn_units=16, embedding_dim=16, learning_rate=0.02, epochs=20, random_state=0
+    ).fit(texts * 5, np.tile(Y, (5, 1)))
+    np.testing.assert_array_equal(classifier.predict(texts), Y)
+    probabilities = classifier.predict_proba(texts)
+    assert probabilities.shape == (4, 3) and (np.abs(probabilities - Y) < 0.5).all()
+    np.testing.assert_allclose(classifier.predict_log_proba(texts), np.log(probabilities), atol=1e-6)
+    assert classifier.classes_.tolist() == [0, 1, 2]
+
+
+def test_self_attention_depends_on_the_order_of_tokens():
     classifier = RNNTextClassifier(
         n_heads=2, pooling="last", dropout=0.0,
         **TINY | {"layer": "self_attention", "rnn_units": 8, "epochs": 20, "learning_rate": 0.02},
     )  # fmt: skip
     texts, y = ["a b c", "b a c"] * 16, [0, 1] * 16
     np.testing.assert_array_equal(classifier.fit(texts, y).predict(texts), y)
-    again = pickle.loads(pickle.dumps(classifier))
-    np.testing.assert_array_equal(again.predict_proba(texts), classifier.predict_proba(texts))
-    ids = classifier._ids(texts[:2])
-    expected = np.asarray(classifier.model_.predict(ids.pad(3), verbose=0))
+    copy = pickle.loads(pickle.dumps(classifier))
+    np.testing.assert_array_equal(copy.predict_proba(texts), classifier.predict_proba(texts))
+    expected = np.asarray(classifier.model_.predict(classifier.padded_ids(texts[:2]), verbose=0))
     np.testing.assert_allclose(classifier.predict_proba(texts[:2])[:, 1:], expected, rtol=1e-4)
 
 
-def test_more_than_two_classes_come_in_their_order(three):
-    assert three.classes_.tolist() == ["a", "b", "c"]
-    assert three.predict(["x", "y", "z"]).tolist() == ["c", "a", "b"]
-    np.testing.assert_array_equal(three.decision_function(["x"]).argmax(axis=1), [2])
-    assert three.predict_proba(["x", "y"])[0].sum() == pytest.approx(1, rel=1e-5)
+def test_an_unknown_label_counts_as_wrong_in_the_score(binary):
+    assert binary.score(TEXTS[:2], ["other", "other"]) == 0
 
 
-def test_two_classes_have_one_score(plain):
-    scores = plain.decision_function(TEXTS)
-    assert scores.shape == (24,)
-    assert (plain.predict(TEXTS) == np.where(scores > 0, "yes", "no")).all()
-    np.testing.assert_allclose(plain.predict_proba(TEXTS)[:, 1], 1 / (1 + np.exp(-scores)), rtol=1e-5)
+# -- early stopping --------------------------------------------------------------------------------
 
 
-def test_training_stops_and_the_best_weights_are_kept(stopped):
-    losses = stopped.history_["val_loss"]
+def test_early_stopping_keeps_the_weights_with_the_lowest_loss():
+    """The held-out labels are swapped, so the loss on them rises with each epoch."""
+    classifier = RNNTextClassifier(
+        early_stopping=True, n_iter_no_change=2, learning_rate=0.05, **TINY | {"epochs": 9}
+    ).fit(TEXTS, LABELS, X_val=TEXTS[:6], y_val=LABELS[1:7])
+    losses = classifier.history_["val_loss"]
     best = int(np.argmin(losses))
-    assert stopped.n_iter_ == len(losses) == len(stopped.loss_curve_) == best + 3 < 9
-    kept = log_loss(LABELS[1:7], stopped.predict_proba(TEXTS[:6]))
+    assert classifier.n_iter_ == len(losses) == len(classifier.loss_curve_) == best + 3 < 9
+    kept = log_loss(LABELS[1:7], classifier.predict_proba(TEXTS[:6]))
     assert kept == pytest.approx(losses[best], rel=1e-4)
-    assert stopped.best_validation_score_ == stopped.validation_scores_[best]
-    assert stopped.best_validation_score_ == stopped.score(TEXTS[:6], LABELS[1:7])
+    assert classifier.best_validation_score_ == classifier.validation_scores_[best]
+    assert classifier.best_validation_score_ == classifier.score(TEXTS[:6], LABELS[1:7])
 
 
-def test_given_validation_texts_leave_the_training_texts_whole():
-    many = RNNTextClassifier(early_stopping=True, validation_fraction=0.5, **TINY)
-    given = many.fit(TEXTS, LABELS, X_val=["unseen words"], y_val=["no"])
-    assert set(given.vocabulary_) == set(" ".join(TEXTS).split())
-    split = RNNTextClassifier(early_stopping=True, validation_fraction=0.9, **TINY)
-    split.fit([*TEXTS[:-1], "rare"], LABELS)
-    assert len(split.validation_scores_) == split.n_iter_
+def test_given_held_out_texts_leave_all_training_texts_for_training():
+    classifier = RNNTextClassifier(early_stopping=True, validation_fraction=0.5, **TINY)
+    classifier.fit([*TEXTS[:-1], "rare"], LABELS, X_val=["unseen words"], y_val=["no"])
+    assert set(classifier.vocabulary_) == set(" ".join([*TEXTS[:-1], "rare"]).split())
+    assert len(classifier.validation_scores_) == classifier.n_iter_
 
 
-def test_a_held_out_part_has_every_class():
-    train, held_out = RNNTextClassifier(early_stopping=True, validation_fraction=0.25)._hold_out(
-        *labelled(40), np.random.default_rng(0), strata=np.repeat([0, 1], [36, 4])
-    )
-    assert len(train.texts) == 30 and len(held_out.texts) == 10
-    assert held_out.targets.sum() == 1 and set(train.texts) | set(held_out.texts) == set(map(str, range(40)))
-    for data in (train, held_out):
-        assert [int(text) for text in data.texts] == data.weights.tolist() == sorted(data.weights)
+def test_the_vocabulary_does_not_contain_terms_of_held_out_texts():
+    classifier = RNNTextClassifier(early_stopping=True, validation_fraction=0.9, **TINY)
+    texts = [f"word{i}" for i in range(20)]
+    classifier.fit(texts, ["a", "b"] * 10)
+    assert len(classifier.vocabulary_) == 2
+    assert len(classifier.validation_scores_) == classifier.n_iter_
 
 
-@pytest.mark.parametrize(("n", "held"), [(99, None), (100, 10)])
-def test_early_stopping_begins_at_a_hundred_texts(n, held):
-    _, held_out = RNNTextClassifier(early_stopping="auto")._hold_out(*labelled(n), np.random.default_rng(0))
-    assert held_out is None if held is None else len(held_out.texts) == held
+@pytest.mark.parametrize(("n_texts", "n_held_out"), [(99, 0), (100, 10)])
+def test_auto_early_stopping_holds_texts_out_from_100_on(n_texts, n_held_out):
+    classifier = RNNTextClassifier(early_stopping="auto", **TINY | {"epochs": 1})
+    classifier.fit([f"word{i}" for i in range(n_texts)], np.arange(n_texts) % 2)
+    assert len(classifier.vocabulary_) == n_texts - n_held_out
+    assert hasattr(classifier, "validation_scores_") == bool(n_held_out)
 
 
-def labelled(n):
-    from skrnn.base import Labelled
-
-    rare = np.repeat([0, 1], [n - n // 10, n // 10])
-    return Labelled(list(map(str, range(n))), rare, np.arange(n, dtype=np.float32)), None
-
-
-def test_one_text_cannot_be_split():
-    with pytest.raises(ValueError, match=r"needs 2 texts or more.*got 1.*early_stopping=False"):
+def test_early_stopping_with_one_text_is_refused():
+    with pytest.raises(ValueError, match=r"needs 2 texts or more.*Got 1.*early_stopping=False"):
         RNNTextEncoder(objective="autoencoder", early_stopping=True, **TINY).fit(["one"])
+
+
+@pytest.mark.parametrize(
+    ("y_val", "message"),
+    [
+        (None, "y_val to be passed"),
+        (["yes"], "inconsistent"),
+        (
+            ["yes", "maybe"],
+            r"y_val .* has 1 label\(s\) that are not among the classes.*'maybe' at position 1",
+        ),
+    ],
+    ids=["none", "too few", "unknown label"],
+)
+def test_invalid_held_out_labels_are_refused(y_val, message):
+    with pytest.raises(ValueError, match=message):
+        RNNTextClassifier(**TINY).fit(TEXTS, LABELS, X_val=["a", "b"], y_val=y_val)
+
+
+# -- targets ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -153,23 +191,10 @@ def test_missing_labels_are_refused(cls, y):
         cls(**TINY).fit(TEXTS[:4], y)
 
 
-@pytest.mark.parametrize(
-    ("y_val", "message"),
-    [
-        (None, "y_val to be passed"),
-        (["yes"], "inconsistent"),
-        (
-            ["yes", "maybe"],
-            r"y_val .* has 1 label\(s\) that are not among the classes.*'maybe' at position 1",
-        ),
-    ],
-)
-def test_bad_validation_labels_are_named(y_val, message):
-    with pytest.raises(ValueError, match=message):
-        RNNTextClassifier(**TINY).fit(TEXTS, LABELS, X_val=["a", "b"], y_val=y_val)
+# -- how to run ------------------------------------------------------------------------------------
 
 
-def test_a_line_an_epoch(capsys):
+def test_verbose_writes_one_line_for_each_epoch(capsys):
     RNNTextClassifier(verbose=1, **TINY).fit(TEXTS, LABELS)
     lines = capsys.readouterr().out.splitlines()
     assert [line.partition(",")[0] for line in lines] == [
@@ -178,30 +203,42 @@ def test_a_line_an_epoch(capsys):
     ]
 
 
-def test_seeds(plain):
-    assert not same(RNNTextClassifier(**TINY | {"random_state": 1}).fit(TEXTS, LABELS), plain)
-    seeded = RNNTextClassifier(**TINY | {"random_state": np.random.RandomState(3), "n_jobs": 2})
-    again = RNNTextClassifier(**TINY | {"random_state": np.random.RandomState(3), "n_jobs": 1})
-    assert same(seeded.fit(TEXTS, LABELS), again.fit(TEXTS, LABELS))
+def test_the_seed_decides_the_weights_and_the_number_of_threads_does_not(binary):
+    assert not same_weights(RNNTextClassifier(**TINY | {"random_state": 1}).fit(TEXTS, LABELS), binary)
+    one, two = (
+        RNNTextClassifier(**TINY | {"random_state": np.random.RandomState(3), "n_jobs": n_jobs})
+        for n_jobs in (1, 2)
+    )
+    assert same_weights(one.fit(TEXTS, LABELS), two.fit(TEXTS, LABELS))
 
 
-def test_the_order_of_parameters_set_changes_nothing(plain):
+def test_containers_and_set_params_do_not_change_the_weights(binary):
     other = RNNTextClassifier(rnn_units=9).set_params(**TINY)
-    assert same(other.fit(tuple(TEXTS), np.array(LABELS)), plain)
+    assert same_weights(other.fit(tuple(TEXTS), np.array(LABELS)), binary)
 
 
-@pytest.mark.parametrize("freeze", [True, False])
-def test_a_fitted_encoder_is_a_start(freeze):
+# -- starts from fitted networks -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("freeze", [True, False], ids=["frozen", "trained"])
+def test_a_classifier_starts_from_a_fitted_encoder(freeze):
     encoder = RNNTextEncoder(objective="random", **TINY | {"rnn_units": 4}).fit(TEXTS)
     before = {name: array.copy() for name, array in encoder._weights.items()}
     classifier = RNNTextClassifier(encoder=encoder, freeze_encoder=freeze, **TINY).fit(TEXTS, LABELS)
     assert classifier.vocabulary_ == encoder.vocabulary_ and classifier._spec.rnn_units == 4
-    moved = [name for name in before if not np.array_equal(before[name], classifier._weights[name])]
-    assert bool(moved) is not freeze
+    changed = [name for name in before if not np.array_equal(before[name], classifier._weights[name])]
+    assert bool(changed) is not freeze
+    if not freeze:  # training changes the weights little, so they are still close to those of the encoder
+        assert all(np.abs(before[name] - classifier._weights[name]).max() < 0.2 for name in changed)
     assert all(np.array_equal(before[name], encoder._weights[name]) for name in before)
 
 
-def test_a_warm_start_goes_on():
+def test_an_encoder_that_is_not_fitted_is_refused():
+    with pytest.raises(ValueError, match="encoder of RNNTextClassifier must be fitted"):
+        RNNTextClassifier(encoder=RNNTextEncoder(), **TINY).fit(TEXTS, LABELS)
+
+
+def test_a_warm_start_continues_from_the_previous_fit():
     warm = RNNTextClassifier(warm_start=True, **TINY | {"epochs": 1}).fit(TEXTS, LABELS)
     first = warm._weights
     warm.set_params(learning_rate=1e-9).fit(TEXTS, LABELS)
@@ -209,67 +246,3 @@ def test_a_warm_start_goes_on():
     with pytest.raises(ValueError, match="warm_start=True of RNNTextClassifier needs the classes"):
         warm.fit(TEXTS, ["a", "b", "c"] * 8)
     assert warm.classes_.tolist() == ["no", "yes"]
-
-
-def test_a_label_that_was_not_there_is_wrong(plain):
-    assert plain.score(TEXTS[:2], ["other", "other"]) == 0
-
-
-def test_tokens_are_shown_as_the_network_sees_them():
-    encoder = RNNTextEncoder(objective="random", rnn_units=2, embedding_dim=2, sequence_length=3, min_df=2)
-    encoder.fit(["Good film , good", "Good film", ","])
-    texts = ["GOOD, quite film", "", "film good good good"]
-    assert encoder.tokenize(texts) == [["good", ",", "<unk>"], [], ["film", "good", "good"]]
-    assert encoder.inverse(encoder.padded_ids(texts)).tolist() == ["good, <unk>", "", "film good good"]
-    assert encoder.inverse([[3], []]).tolist() == [min(encoder.vocabulary_, key=encoder.vocabulary_.get), ""]
-    assert encoder.inverse(np.empty((0, 3), int)).shape == (0,)
-    wrong = [([[0], [6]], "0 to 5. Got 6 in row 1"), ([[-1]], "-1"), ([[0.5]], "float64 in row 0")]
-    for ids, message in wrong:
-        with pytest.raises(ValueError, match=message):
-            encoder.inverse(ids)
-
-
-@pytest.mark.parametrize("analyzer", ["char", "subword", str.split])
-def test_tokens_of_each_analyzer_are_shown_and_come_back(analyzer):
-    texts = ["شكرا جزيلا", "我们 走 吧", "👩‍👩‍👧 family", "cafe\u0301"] * 3
-    encoder = RNNTextEncoder(objective="random", rnn_units=2, embedding_dim=2, analyzer=analyzer).fit(texts)
-    assert [len(tokens) for tokens in encoder.tokenize(texts)] == [
-        len(states) for states in encoder.transform_sequences(texts)
-    ]
-    composed = [unicodedata.normalize("NFC", text) for text in texts]
-    expected = texts if callable(analyzer) else composed  # a callable gets the texts as they are
-    assert encoder.inverse(encoder.padded_ids(texts)).tolist() == expected
-
-
-@pytest.mark.parametrize(
-    ("parameters", "weight"),
-    [
-        ({}, 1.0),
-        ({"dropout": 0.0}, 0.0),
-        ({"dropout": 0.0, "recurrent_dropout": 0.2}, 1.0),
-        ({"r_drop": 0}, 0.0),
-    ],
-)
-def test_texts_are_read_twice_where_something_is_dropped(parameters, weight):
-    assert RNNTextClassifier(**parameters)._r_drop == weight
-
-
-@pytest.mark.parametrize(("n", "size"), [(10, 8), (800, 10), (5120, 64), (10**6, 64)])
-def test_few_texts_come_in_small_batches(n, size):
-    assert RNNTextClassifier()._batch_size(n) == size
-    assert RNNTextClassifier(batch_size=7)._batch_size(n) == 7
-
-
-@pytest.mark.parametrize(
-    ("n_tokens", "n_texts", "epochs"),
-    [(13, 1, 10), (12, 1, 15), (10**6, 50_000, 10), (10**6, 10**5, 15), (2_500_000, 10**6, 6), (10**9, 9, 4)],
-)
-def test_short_texts_are_read_more_often_and_many_tokens_less(n_tokens, n_texts, epochs):
-    assert RNNTextClassifier()._epochs(n_tokens, n_texts) == epochs
-    assert RNNTextClassifier(epochs=3)._epochs(n_tokens, n_texts) == 3
-
-
-@pytest.mark.parametrize(("n_ids", "dropout"), [(256, 0.25), (257, 0.5)])
-def test_an_alphabet_needs_less_dropout(n_ids, dropout):
-    assert RNNTextClassifier()._dropout(n_ids) == dropout
-    assert RNNTextClassifier(dropout=0.1)._dropout(n_ids) == 0.1

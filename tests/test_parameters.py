@@ -1,5 +1,8 @@
 """Absurd parameters: each is refused before anything is trained, by an error that names it."""
 
+import importlib
+import sys
+
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -30,11 +33,10 @@ class Trained(Exception):
 def no_training(monkeypatch):
     """Let nothing be trained: getting that far is the failure."""
 
-    def door(part, *, wanted_by):
-        raise Trained(f"{wanted_by} would have trained")
+    def train(job):
+        raise Trained(f"{job.wanted_by} would have trained")
 
-    monkeypatch.setattr("skrnn.base.keras_half", door)
-    monkeypatch.setattr("skrnn.seq2seq.keras_half", door)
+    monkeypatch.setattr("skrnn.train.door.train", train)
 
 
 def allowed(constraints, value):
@@ -105,14 +107,20 @@ def test_a_reasonable_estimator_gets_as_far_as_training():
 
 @pytest.mark.parametrize("module", ["keras", "tensorflow"])
 def test_a_missing_backend_is_named_with_what_to_install(module, monkeypatch):
-    from skrnn.train.door import keras_half
+    from skrnn.train.door import _importing_keras
 
-    def missing(name):
-        raise ModuleNotFoundError(f"No module named {module!r}", name=module)
-
-    monkeypatch.setattr("skrnn.train.door.import_module", missing)
-    monkeypatch.setattr("skrnn.base.keras_half", keras_half)
-    with pytest.raises(
-        ImportError, match=rf"RNNTextClassifier\.fit needs Keras .* {module} .*skrnn\[tensorflow\]"
+    with (
+        pytest.raises(
+            ImportError, match=rf"RNNTextClassifier\.fit needs Keras .* {module} .*skrnn\[tensorflow\]"
+        ),
+        _importing_keras("RNNTextClassifier.fit"),
     ):
-        clone(ESTIMATORS["classifier"][0]).fit(TEXTS, LABELS)
+        monkeypatch.setitem(sys.modules, module, None)  # as if it were not installed
+        importlib.import_module(module)
+
+
+def test_an_error_in_the_package_is_not_taken_for_a_missing_backend():
+    from skrnn.train.door import _importing_keras
+
+    with pytest.raises(ImportError, match="no_such_name"), _importing_keras("RNNTextClassifier.fit"):
+        from skrnn.ragged import no_such_name  # noqa: F401

@@ -1,3 +1,5 @@
+"""The regressor: units of the targets, several columns, constant targets, invalid targets."""
+
 import numpy as np
 import pytest
 from sklearn.metrics import r2_score
@@ -17,18 +19,18 @@ def y():
 
 
 @pytest.fixture(scope="module")
-def one(y):
+def fitted(y):
     return RNNTextRegressor(**TINY).fit(TEXTS, y)
 
 
-def test_numbers_come_in_their_own_unit(one, y):
-    found = one.predict(TEXTS)
+def test_predictions_have_the_unit_of_the_targets(fitted, y):
+    found = fitted.predict(TEXTS)
     assert found.dtype == np.float64 and found.shape == (32,)
     np.testing.assert_allclose(found, y, atol=10)
-    assert one.score(TEXTS, y) == pytest.approx(r2_score(y, found)) and one.score(TEXTS, y) > 0.9
+    assert fitted.score(TEXTS, y) == pytest.approx(r2_score(y, found)) and fitted.score(TEXTS, y) > 0.9
 
 
-def test_columns_are_learned_each_in_its_unit(y):
+def test_each_column_is_learned_in_its_own_unit(y):
     both = np.stack([y, 5e-4 - 1e-6 * y], axis=1)
     model = RNNTextRegressor(**TINY | {"epochs": 40}).fit(TEXTS, both)
     found = model.predict(TEXTS)
@@ -38,16 +40,22 @@ def test_columns_are_learned_each_in_its_unit(y):
     assert model.fit(TEXTS, both[:, :1]).predict(TEXTS[:3]).shape == (3, 1)
 
 
-def test_a_number_that_never_changes_is_predicted():
+def test_a_constant_target_is_predicted():
     model = RNNTextRegressor(**TINY | {"epochs": 1}).fit(TEXTS, np.full(32, 7.0))
     np.testing.assert_allclose(model.predict(TEXTS[:4]), 7, atol=1)
+
+
+def test_the_score_of_constant_held_out_targets_is_zero_or_one_as_in_scikit_learn():
+    model = RNNTextRegressor(**TINY | {"epochs": 2, "early_stopping": True})
+    model.fit(TEXTS, np.tile([1.0, 2.0], 16), X_val=TEXTS[:4], y_val=np.full(4, 1.5))
+    assert set(model.validation_scores_) <= {0.0, 1.0}
 
 
 @pytest.mark.parametrize(
     ("y", "message"),
     [([1.0] * 31, "inconsistent"), ([np.nan] + [1.0] * 31, "NaN"), (["a"] * 32, "number")],
-    ids=["short", "NaN", "words"],
+    ids=["too few", "NaN", "words"],
 )
-def test_bad_numbers_are_refused(y, message):
+def test_invalid_targets_are_refused(y, message):
     with pytest.raises(ValueError, match=message):
         RNNTextRegressor(**TINY).fit(TEXTS, y)

@@ -1,4 +1,4 @@
-"""R12: files and pickles of every version still load and predict the same.
+"""Files and pickles of every version still load and predict the same.
 
 ``python tests/test_released.py`` writes those of this version to ``tests/released/VERSION``: before its
 release, and never again after it.

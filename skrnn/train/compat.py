@@ -7,10 +7,10 @@ from typing import Any
 
 def optimizer_variables(optimizer: Any) -> dict[str, Any]:
     """Return the variables of an optimizer by name, except its learning rate."""
-    found = [v for v in optimizer.variables if v is not optimizer._learning_rate]
-    if hasattr(optimizer, "_u_product"):  # nadam does not list it
-        found.append(optimizer._u_product)
-    return {f"{i}/{v.name}": v for i, v in enumerate(found)}
+    product = getattr(optimizer, "_u_product", None)  # of nadam: Keras gives it another name in each process
+    found = [v for v in optimizer.variables if v is not optimizer._learning_rate and v is not product]
+    named = {f"{i}/{v.name}": v for i, v in enumerate(found)}
+    return named if product is None else named | {"u_product": product}
 
 
 def variable_index(optimizer: Any, variable: Any) -> int:

@@ -30,8 +30,8 @@ def make_tensors(layer):
     def draw(*shape):
         return tf.Variable(rng.standard_normal(shape).astype(np.float32))
 
-    states = [draw(len(LENGTHS), U) for _ in CELLS[layer].states]
-    factors = [draw(len(LENGTHS), T, U), *(draw(len(LENGTHS), U) for _ in states)]
+    states = [draw(len(LENGTHS), n * U) for n in CELLS[layer].states.values()]
+    factors = [draw(len(LENGTHS), T, U), *(draw(*state.shape) for state in states)]
     return draw(len(LENGTHS), T, D), states, factors
 
 
