@@ -178,10 +178,10 @@ class Cell:
         """Return a copy of a weight (..., k g u) with the sigmoid gates first, divided by two."""
         others = tuple(gate for gate in self.gates if gate not in self.sigmoids)
         order = [self.gates.index(gate) for gate in self.sigmoids + others]
-        parts = weight.shape[-1] // (len(self.gates) * self.units)
-        gates = weight.reshape(*weight.shape[:-1], parts, len(self.gates), self.units)[..., order, :]
-        gates[..., : len(self.sigmoids), :] *= 0.5
-        return np.ascontiguousarray(gates.reshape(weight.shape))
+        columns = np.arange(weight.shape[-1]).reshape(-1, len(self.gates), self.units)  # (k, g, u)
+        folded = np.array(weight) if order == sorted(order) else weight[..., columns[:, order].ravel()]
+        folded[..., columns[:, : len(self.sigmoids)].ravel()] *= 0.5
+        return folded
 
     def _apart(self, x: np.ndarray) -> np.ndarray:
         """Return the gates of x one after the other, (b, g u) -> (g, b, u)."""
