@@ -44,9 +44,6 @@ def digits():
     return model.fit(X, y)
 
 
-# -- predictions -----------------------------------------------------------------------------------
-
-
 def test_predict_writes_the_target_texts(digits):
     assert digits.predict(NEW).tolist() == NEW_TARGETS
     assert digits.predict(NEW).dtype == object
@@ -205,7 +202,6 @@ def test_a_pickle_holds_no_keras_object_and_predicts_the_same(digits):
 
 def test_unknown_words_are_copied_from_the_source():
     """An unknown word is replaced by the source word with the highest attention weight."""
-    pytest.importorskip("sacrebleu")
     rng = np.random.default_rng(0)
     names = [f"name{i}" for i in range(200)]
     X = [f"{name} {word}" for name, word in zip(names, rng.choice(list(DIGITS), 200), strict=True)]
