@@ -1,4 +1,4 @@
-"""Estimators of texts inside scikit-learn's own: pipelines, columns, searches, ensembles."""
+"""Use with scikit-learn and others: pipelines, columns, grid searches, ensembles, files."""
 
 import joblib
 import numpy as np
@@ -23,7 +23,6 @@ from sklearn.model_selection import (
 from sklearn.naive_bayes import MultinomialNB
 from sklearn.pipeline import FeatureUnion, make_pipeline
 
-import skrnn
 from skrnn import RNNTextClassifier, RNNTextEncoder
 
 TEXTS = [
@@ -38,7 +37,7 @@ TEXTS = [
 ] * 2
 LABELS = ["b", "a"] * 8
 TINY = {"rnn_units": 3, "embedding_dim": 3, "epochs": 1, "random_state": 0}
-RANDOM = TINY | {"objective": "random"}  # trains nothing: quick
+RANDOM = TINY | {"objective": "random"}  # fast, because it is not trained
 FRAME = pd.DataFrame({"title": TEXTS[::-1], "review": TEXTS, "stars": np.arange(16.0)})
 
 
@@ -48,7 +47,7 @@ def encoder():
 
 
 @pytest.mark.parametrize("column", ["review", ["review"]], ids=["str", "list"])
-def test_a_column_of_a_frame(encoder, column):
+def test_a_column_transformer_encodes_a_column(encoder, column):
     columns = ColumnTransformer(
         [("text", RNNTextEncoder(**RANDOM), column), ("rest", "passthrough", ["stars"])],
     ).set_output(transform="pandas")
@@ -58,27 +57,27 @@ def test_a_column_of_a_frame(encoder, column):
     assert out.shape == (16, encoder.transform(TEXTS).shape[1] + 1)
 
 
-def test_two_columns_and_two_kinds_of_vectors(encoder):
+def test_column_transformers_and_feature_unions_join_vectors(encoder):
     columns = ColumnTransformer([(name, RNNTextEncoder(**RANDOM), name) for name in ("title", "review")])
     assert columns.fit_transform(FRAME).shape[1] == 2 * encoder.transform(TEXTS).shape[1]
     union = FeatureUnion([("rnn", RNNTextEncoder(**RANDOM)), ("tfidf", TfidfVectorizer())])
     assert union.fit_transform(TEXTS).shape == (16, len(union.get_feature_names_out()))
 
 
-def test_a_pipeline_learns_from_vectors(encoder):
+def test_a_pipeline_classifies_encodings(encoder):
     pipeline = make_pipeline(RNNTextEncoder(**RANDOM), LogisticRegression(C=100)).fit(TEXTS, LABELS)
     assert pipeline.score(TEXTS, LABELS) > 0.9
     names = pipeline[:-1].get_feature_names_out()
     assert names.tolist() == encoder.get_feature_names_out().tolist()
 
 
-def test_dropping_a_step_does_not_hurt():
+def test_a_pipeline_with_a_passthrough_equals_the_classifier():
     pipeline = make_pipeline("passthrough", RNNTextClassifier(**TINY)).fit(TEXTS, LABELS)
     expected = RNNTextClassifier(**TINY).fit(TEXTS, LABELS).predict_proba(TEXTS)
     np.testing.assert_array_equal(pipeline.predict_proba(TEXTS), expected)
 
 
-def test_weights_are_routed():
+def test_metadata_routing_passes_sample_weights():
     weights = np.linspace(0.1, 3, 16)
     expected = RNNTextClassifier(**TINY).fit(TEXTS, LABELS, sample_weight=weights).predict_proba(TEXTS)
     with sklearn.config_context(enable_metadata_routing=True):
@@ -87,14 +86,14 @@ def test_weights_are_routed():
         np.testing.assert_array_equal(pipeline.predict_proba(TEXTS), expected)
         seen = []
 
-        class Watching(RNNTextEncoder):
+        class RecordingEncoder(RNNTextEncoder):
             def fit(self, X, y=None, sample_weight=None):
                 seen.append(sample_weight)
                 return super().fit(X, y, sample_weight)
 
         search = GridSearchCV(
             make_pipeline(
-                Watching(**RANDOM).set_fit_request(sample_weight=True),
+                RecordingEncoder(**RANDOM).set_fit_request(sample_weight=True),
                 LogisticRegression()
                 .set_fit_request(sample_weight=True)
                 .set_score_request(sample_weight=True),
@@ -108,7 +107,7 @@ def test_weights_are_routed():
             make_pipeline("passthrough", RNNTextClassifier(**TINY)).fit(TEXTS, LABELS, sample_weight=weights)
 
 
-def test_validation_texts_are_routed():
+def test_metadata_routing_passes_held_out_texts():
     with sklearn.config_context(enable_metadata_routing=True):
         classifier = RNNTextClassifier(early_stopping=True, **TINY).set_fit_request(X_val=True, y_val=True)
         pipeline = make_pipeline("passthrough", classifier)
@@ -116,7 +115,7 @@ def test_validation_texts_are_routed():
     assert pipeline[-1].validation_scores_[0] in (0.0, 0.5, 1.0)
 
 
-def test_a_search_over_random_encoders():
+def test_a_grid_search_over_parameters_of_the_encoder():
     search = GridSearchCV(
         make_pipeline(RNNTextEncoder(**RANDOM), LogisticRegression()),
         {"rnntextencoder__pooling": ["last", "max"], "rnntextencoder__min_df": np.array([1, 2])},
@@ -126,7 +125,7 @@ def test_a_search_over_random_encoders():
     assert len(search.cv_results_["params"]) == 4 and search.predict(["good"]).shape == (1,)
 
 
-def test_a_random_search():
+def test_a_randomized_search():
     pipeline = make_pipeline(RNNTextEncoder(**RANDOM), LogisticRegression())
     search = RandomizedSearchCV(
         pipeline, {"rnntextencoder__rnn_units": [2, 3, 4, 5], "logisticregression__C": [0.1, 1.0]},
@@ -137,16 +136,16 @@ def test_a_random_search():
     }  # fmt: skip
 
 
-def test_a_memory_keeps_the_fitted_encoder(tmp_path, monkeypatch):
+def test_the_memory_of_a_pipeline_caches_the_fitted_encoder(tmp_path, monkeypatch):
     pipeline = make_pipeline(RNNTextEncoder(**RANDOM), LogisticRegression(), memory=str(tmp_path))
     expected = pipeline.fit(TEXTS, LABELS).predict_proba(TEXTS)
-    monkeypatch.setattr(RNNTextEncoder, "fit", None)  # the second time it comes from the disk
+    monkeypatch.setattr(RNNTextEncoder, "fit", None)  # the second fit reads it from disk
     monkeypatch.setattr(RNNTextEncoder, "fit_transform", None)
     again = clone(pipeline).fit(TEXTS, LABELS)
     np.testing.assert_array_equal(again.predict_proba(TEXTS), expected)
 
 
-def test_a_threshold_is_tuned():
+def test_the_decision_threshold_can_be_tuned():
     y = np.array([1, 0] * 7 + [0, 0])
     tuned = TunedThresholdClassifierCV(RNNTextClassifier(**TINY), scoring="f1", cv=2, random_state=0)
     tuned.fit(TEXTS, y)
@@ -154,7 +153,7 @@ def test_a_threshold_is_tuned():
     np.testing.assert_array_equal(tuned.predict(TEXTS), (p >= tuned.best_threshold_).astype(int))
 
 
-def trained_twice(n_jobs):
+def fitted_search(n_jobs):
     search = GridSearchCV(
         RNNTextClassifier(**TINY | {"epochs": 3, "learning_rate": 0.03}),
         {"rnn_units": [2, 3]},
@@ -167,8 +166,8 @@ def trained_twice(n_jobs):
 
 
 @pytest.mark.slow
-def test_a_search_in_processes_is_the_serial_search():
-    serial, parallel = trained_twice(1), trained_twice(2)
+def test_a_grid_search_in_processes_equals_the_serial_one():
+    serial, parallel = fitted_search(1), fitted_search(2)
     np.testing.assert_array_equal(
         parallel.cv_results_["mean_test_score"], serial.cv_results_["mean_test_score"]
     )
@@ -176,7 +175,7 @@ def test_a_search_in_processes_is_the_serial_search():
 
 
 @pytest.mark.slow
-def test_halving():
+def test_a_halving_search_in_processes_equals_the_serial_one():
     from sklearn.experimental import enable_halving_search_cv  # noqa: F401
     from sklearn.model_selection import HalvingGridSearchCV
 
@@ -190,7 +189,7 @@ def test_halving():
     np.testing.assert_array_equal(*(search.cv_results_["mean_test_score"] for search in found))
 
 
-def test_predictions_of_folds():
+def test_cross_validation_leaves_the_estimator_unfitted():
     classifier = RNNTextClassifier(**TINY)
     found = cross_val_predict(classifier, np.array(TEXTS, object), LABELS, cv=2, method="predict_proba")
     assert found.shape == (16, 2) and np.isfinite(found).all()
@@ -206,7 +205,7 @@ def test_predictions_of_folds():
 
 
 @pytest.mark.slow
-def test_ensembles():
+def test_calibration_and_stacking():
     calibrated = CalibratedClassifierCV(RNNTextClassifier(**TINY), cv=2).fit(TEXTS, LABELS)
     np.testing.assert_allclose(calibrated.predict_proba(TEXTS).sum(axis=1), 1, rtol=1e-6)
     stacked = StackingClassifier(
@@ -216,18 +215,17 @@ def test_ensembles():
     assert stacked.fit(TEXTS, LABELS).predict(TEXTS).shape == (16,)
 
 
-def test_skrub_hands_over_single_columns():
-    estimators = [getattr(skrnn, name) for name in skrnn.__all__ if name.startswith("RNNTextEncoder")]
-    assert all(cls.__single_column_transformer__ for cls in estimators)
+def test_the_encoder_declares_that_it_takes_a_single_column():
+    assert RNNTextEncoder.__single_column_transformer__  # for skrub
 
 
-def test_a_table_vectorizer():
+def test_the_table_vectorizer_of_skrub_encodes_text_columns():
     skrub = pytest.importorskip("skrub")
     table = skrub.TableVectorizer(high_cardinality=RNNTextEncoder(**RANDOM), cardinality_threshold=2)
     assert table.fit_transform(FRAME).shape[0] == 16
 
 
-def test_a_pipeline_as_a_file(tmp_path):
+def test_skops_saves_and_loads_a_pipeline(tmp_path):
     pipeline = make_pipeline(RNNTextEncoder(**RANDOM), LogisticRegression()).fit(TEXTS, LABELS)
     skops.io.dump(pipeline, tmp_path / "pipeline.skops")
     untrusted = skops.io.get_untrusted_types(file=tmp_path / "pipeline.skops")
@@ -236,7 +234,7 @@ def test_a_pipeline_as_a_file(tmp_path):
     np.testing.assert_array_equal(again.predict_proba(TEXTS), pipeline.predict_proba(TEXTS))
 
 
-def test_a_mapped_file_predicts_and_is_fitted_again(encoder, tmp_path):
+def test_a_memory_mapped_estimator_predicts_and_can_be_fitted_again(encoder, tmp_path):
     joblib.dump(encoder, tmp_path / "encoder.joblib")
     mapped = joblib.load(tmp_path / "encoder.joblib", mmap_mode="r")
     assert not mapped._weights["embedding/embeddings"].flags.writeable

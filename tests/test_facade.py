@@ -1,4 +1,4 @@
-"""scikit-learn's own checks, through a facade that writes rows of numbers as texts."""
+"""scikit-learn's own checks, on subclasses that take rows of numbers and write them as texts."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from skrnn import RNNTextClassifier, RNNTextEncoder, RNNTextRegressor
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.filterwarnings("ignore"),  # the checks warn of what they try
+    pytest.mark.filterwarnings("ignore"),  # the checks try what warns
 ]
 
 SMALL = {
@@ -21,16 +21,16 @@ SMALL = {
 
 
 class Numbers:
-    """Takes a matrix where the estimator takes texts: a word says which column it is of, and the value."""
+    """Takes a matrix instead of texts: each word holds the number of a column and its value."""
 
-    def _read(self, X, *, reset=False, least=0):
+    def _read(self, X, *, reset=False, min_texts=0):
         X = validate_data(self, X, reset=reset)
         return [" ".join(f"{j}x{round(2 * value)}" for j, value in enumerate(row)) for row in X]
 
-    def _assign(self, X, fitted):
-        names, n = vars(self).get("feature_names_in_"), self.n_features_in_
-        super()._assign(np.zeros((1, 1)), fitted)
-        self.n_features_in_ = n
+    def _assign(self, X, attributes):
+        names, n_features = vars(self).get("feature_names_in_"), self.n_features_in_
+        super()._assign(np.zeros((1, 1)), attributes)
+        self.n_features_in_ = n_features
         if names is not None:
             self.feature_names_in_ = names
 
@@ -58,10 +58,10 @@ ESTIMATORS = {
     "regressor": NumbersRegressor(**SMALL),
     "encoder": NumbersEncoder(objective="random", rnn_units=8, embedding_dim=8, random_state=0),
 }
-FLOAT32 = "texts are encoded in float32, in batches of another composition: differences of 1e-8 are left"
-BATCHES = "a weight is a factor of the loss, a repeated row a row more of the vocabulary and of the batches"
-TABLES = "the tables of the forward pass are made at the first prediction; no pickle and no file has them"
-EXPECTED = {
+FLOAT32 = "texts are encoded in float32, and other batches give differences of 1e-8"
+BATCHES = "a repeated row changes the vocabulary and the batches, and a weight changes only the loss"
+TABLES = "the first prediction adds the tables of the forward pass, which no pickle contains"
+EXPECTED_FAILURES = {
     "check_methods_sample_order_invariance": FLOAT32,
     "check_methods_subset_invariance": FLOAT32,
     "check_sample_weight_equivalence_on_dense_data": BATCHES,
@@ -75,12 +75,12 @@ CHECKS = {
 
 
 @pytest.mark.parametrize("name", CHECKS)
-def test_a_check_of_scikit_learn(name):
+def test_check_of_scikit_learn(name):
     estimator, check = CHECKS[name]
     try:
         check(estimator)
     except AssertionError:
-        reason = EXPECTED.get(check.func.__name__)
+        reason = EXPECTED_FAILURES.get(check.func.__name__)
         if reason is None:
             raise
         pytest.xfail(reason)

@@ -1,7 +1,7 @@
 """Files and pickles of every version still load and predict the same.
 
-``python tests/test_released.py`` writes those of this version to ``tests/released/VERSION``: before its
-release, and never again after it.
+``python tests/test_released.py`` writes those of this version to ``tests/released/VERSION``. Run it before
+the release, and never after it.
 """
 
 import json
@@ -38,13 +38,13 @@ ESTIMATORS = {
 }
 
 
-def answers(estimator):
-    """Return what an estimator says of new texts, as JSON has it."""
+def predictions(estimator):
+    """Return the predictions for new texts, as lists that JSON can hold."""
     methods = ("predict", "predict_proba", "transform", "inverse_transform")
     found = {}
     for method in (name for name in methods if hasattr(estimator, name)):
-        given = found["transform"] if method == "inverse_transform" else NEW
-        found[method] = np.asarray(getattr(estimator, method)(given)).tolist()
+        argument = found["transform"] if method == "inverse_transform" else NEW
+        found[method] = np.asarray(getattr(estimator, method)(argument)).tolist()
     return found
 
 
@@ -52,11 +52,11 @@ CASES = [path.relative_to(FOLDER).as_posix() for path in FOLDER.glob("*/*") if p
 
 
 @pytest.mark.parametrize("case", sorted(CASES))
-def test_what_a_version_wrote_still_answers(case):
+def test_a_released_file_loads_and_predicts_the_same(case):
     path = FOLDER / case
     estimator = load(path) if path.suffix == ".skrnn" else pickle.loads(path.read_bytes())
     expected = json.loads((path.parent / "answers.json").read_text())[path.stem]
-    found = answers(estimator)
+    found = predictions(estimator)
     assert found.keys() == expected.keys()
     for method, values in expected.items():
         if np.asarray(values).dtype.kind == "U":
@@ -79,7 +79,7 @@ def main():
         fitted = clone(estimator).fit(TEXTS, y)
         save(fitted, folder / f"{name}.skrnn")
         (folder / f"{name}.pkl").write_bytes(pickle.dumps(fitted, protocol=5))
-        expected[name] = answers(fitted)
+        expected[name] = predictions(fitted)
     (folder / "answers.json").write_text(json.dumps(expected, indent=1) + "\n")
 
 
