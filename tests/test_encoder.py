@@ -141,6 +141,12 @@ def test_a_random_encoder_is_not_trained():
     np.testing.assert_array_equal(vectors, again.transform(TEXTS))
 
 
+def test_a_random_network_ignores_held_out_texts():
+    encoder = RNNTextEncoder(objective="random", early_stopping=True, **TINY)
+    encoder.fit(TEXTS, X_val=["good film"])
+    assert encoder.n_iter_ == 0 and not hasattr(encoder, "validation_scores_")
+
+
 # -- tokens ----------------------------------------------------------------------------------------
 
 

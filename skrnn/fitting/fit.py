@@ -92,14 +92,15 @@ class FitMixin(StartMixin, CallbackSupportMixin):
     ) -> dict[str, Any]:
         """Train and return the fitted attributes. `data` is what `fit` got: X, y and sample_weight."""
         start = self._start(head, train, rng)
-        validation = None if held_out is None else self._validation(start, held_out)
+        is_trained = not isinstance(head, NoHead)
+        validation = self._validation(start, held_out) if held_out is not None and is_trained else None
         recipe = self._recipe(start.spec, n_tokens=start.n_tokens, n_texts=len(train.texts))
         monitor = self._monitor(start, recipe, validation)
 
         def fitted() -> dict[str, Any]:
             return self._fitted(head, start, monitor)
 
-        if isinstance(head, NoHead):
+        if not is_trained:
             monitor.weights = start.weights
             return fitted()
         self._check_training_parameters()
