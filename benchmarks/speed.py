@@ -83,7 +83,7 @@ def encoder(texts, layer, **parameters):
 def transform(texts, rounds, peers):
     tfidf = TfidfVectorizer(max_features=20_000).fit(texts)
     pairs = TfidfVectorizer(max_features=20_000, ngram_range=(1, 2)).fit(texts)
-    for layer in ("simple_rnn", "gru", "lstm"):
+    for layer in ("simple_rnn", "gru", "qrnn", "lstm"):
         fitted = encoder(texts, layer)
         sides = {
             "skrnn": lambda f=fitted: f.transform(texts),
@@ -260,7 +260,7 @@ def run_code(code):
 
 def sizes(texts, rounds, peers):
     """Print the sizes of a pickle and of a saved file, for networks of 128 units."""
-    for layer in ("simple_rnn", "gru", "lstm"):
+    for layer in ("simple_rnn", "gru", "qrnn", "lstm"):
         fitted = encoder(texts, layer)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "fitted.skrnn"
