@@ -260,7 +260,7 @@ def run_code(code):
 
 def sizes(texts, rounds, peers):
     """Print the sizes of a pickle and of a saved file, for networks of 128 units."""
-    for layer in ("simple_rnn", "gru", "qrnn", "lstm"):
+    for layer in ("simple_rnn", "gru", "lstm"):
         fitted = encoder(texts, layer)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "fitted.skrnn"
