@@ -1,5 +1,7 @@
 """Threads over batches."""
 
+from threading import Barrier, get_ident
+
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
@@ -29,6 +31,24 @@ def test_each_row_is_in_one_batch(n_rows, n_jobs):
     assert all(len(rows) <= 7 for rows in batches)
 
 
+def test_one_job_runs_in_the_calling_thread():
+    seen = set()
+    over_batches(lambda rows: seen.add(get_ident()), np.ones(90, int), 1, max_rows=7)
+    assert seen == {get_ident()}
+
+
+@pytest.mark.parametrize(("n_jobs", "n_batches"), [(2, 2), (3, 12)])
+def test_jobs_run_at_the_same_time(n_jobs, n_batches):
+    together, seen = Barrier(n_jobs, timeout=10), set()  # fails if fewer threads wait at it
+
+    def work(rows):
+        seen.add(get_ident())
+        together.wait()
+
+    over_batches(work, np.ones(n_batches, int), n_jobs, max_rows=1)
+    assert len(seen) == n_jobs
+
+
 def test_an_error_in_a_thread_reaches_the_caller():
     def work(rows):
         raise RuntimeError("in a batch")
@@ -46,4 +66,5 @@ def test_negative_numbers_of_threads_count_from_the_cores(n_jobs, expected, monk
 
 def test_a_worker_process_uses_the_threads_it_was_allotted(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    monkeypatch.setattr(threads, "_n_cores", lambda: 4)
     assert n_threads(None) == 2
