@@ -348,7 +348,7 @@ def regression_head(y: Any, texts: list[str], *, owner: str) -> Regression:
     values = as_matrix(y, owner, "y")
     spread = values.std(axis=0)
     scale = np.where(spread > 0, spread, 1.0)
-    return Regression(values.shape[1], values.mean(axis=0), scale, one_column=np.ndim(y) == 1)
+    return Regression(values.shape[1], values.mean(axis=0), scale, one_column=np.asarray(y).ndim == 1)
 
 
 def head_for(y: Any, texts: list[str], *, owner: str) -> Head:
