@@ -1,10 +1,12 @@
-"""What a scikit-learn user may expect of an estimator of texts, checked on every one of them.
+"""The contract of scikit-learn, checked on every estimator.
 
-scikit-learn's own `check_estimator` runs one check on estimators that take strings and is content.
+scikit-learn's own `check_estimator` runs a single check on estimators that take strings, so that most of its
+checks are repeated here for texts. See test_facade.py for the others.
 """
 
 import copy
 import pickle
+import random
 import threading
 
 import joblib
@@ -23,7 +25,7 @@ TEXTS = ["good film", "bad film", "a very good film indeed", "very bad", "good f
 LABELS = ["b", "a", "b", "a", "b", "a", "b", "a"]
 NUMBERS = [4.0, 2.0, 5.0, 1.0, 4.0, 3.0, 3.0, 2.0]
 TINY = {"layer": "simple_rnn", "rnn_units": 3, "embedding_dim": 3, "epochs": 1, "random_state": 0}
-HARD = [
+UNUSUAL = [
     "", " \t\n", "zzz qqq", "a\0b", "lone \ud800 half", "\U0001f469\u200d\U0001f4bb good",
     "\u05e9\u05dc\u05d5\u05dd film",
     "caf\u00e9 cafe\u0301", "zero\u200bwidth", "x" * 10_000, "good " * 3000, "\x1cgood\x1ffilm",
@@ -54,7 +56,7 @@ def new(request):
 
 @pytest.fixture(params=ESTIMATORS)
 def fitted(request):
-    """Return a fitted one, fitted once; no test may change it."""
+    """Return a fitted estimator of each kind, fitted once; tests must not change it."""
     if request.param not in FITTED:
         estimator = clone(ESTIMATORS[request.param])
         FITTED[request.param] = estimator.fit(TEXTS, targets(estimator))
@@ -62,7 +64,7 @@ def fitted(request):
 
 
 def outputs(estimator, X):
-    """Return what an estimator says of texts, by every method, as arrays."""
+    """Return the outputs of every method that takes texts, as arrays."""
     found = {"transform": estimator.transform(X)}
     for name in ("predict", "predict_proba", "predict_log_proba", "decision_function", "score_samples"):
         if hasattr(estimator, name) and not isinstance(estimator, skrnn.RNNTextSeq2Seq):
@@ -101,14 +103,14 @@ def state(estimator):
     ],
     ids=lambda check: check.__name__,
 )
-def test_checks_of_scikit_learn(check, new):
+def test_check_of_scikit_learn(check, new):
     check(type(new).__name__, new)
 
 
 # -- the interface ------------------------------------------------------------------------------
 
 
-def test_methods_need_a_fit(new):
+def test_methods_need_a_fitted_estimator(new):
     names = ["transform", "transform_sequences", "padded_ids", "get_feature_names_out"]
     names += [name for name in ("predict", "predict_proba", "decision_function") if hasattr(new, name)]
     for name in names:
@@ -118,35 +120,37 @@ def test_methods_need_a_fit(new):
         _ = new.model_
 
 
-def test_fit_changes_neither_parameters_nor_input_nor_random_states_and_forgets_the_last_fit(fitted):
-    import random
-
+def test_a_second_fit_replaces_the_first_and_weights_of_one_change_nothing(fitted):
     y = targets(fitted)
-    new = clone(fitted).fit(["one two", "three four"] * 4, y[::-1])
-    outputs(new, TEXTS)
-    texts, given, ones = list(TEXTS), list(y), pd.Series([1] * 8)
+    again = clone(fitted).fit(["one two", "three four"] * 4, y[::-1])
+    outputs(again, TEXTS)
+    assert again.fit(TEXTS, y, sample_weight=np.ones(8)) is again
+    assert_same(outputs(again, TEXTS), outputs(fitted, TEXTS))
+
+
+def test_fit_does_not_change_parameters_inputs_or_random_states(new):
+    texts, y, weights = list(TEXTS), list(targets(new)), pd.Series([1] * 8)
     before = {name: joblib.hash(value) for name, value in new.get_params().items()}
     np.random.seed(1)
     random.seed(1)
     states = np.random.get_state()[1].copy(), random.getstate()
-    assert new.fit(texts, given, sample_weight=ones) is new  # weights of one are no weights
+    new.fit(texts, y, sample_weight=weights)
     np.testing.assert_array_equal(np.random.get_state()[1], states[0])
     assert random.getstate() == states[1]
     assert {name: joblib.hash(value) for name, value in new.get_params().items()} == before
-    assert texts == TEXTS and given == list(y) and ones.tolist() == [1] * 8
+    assert texts == TEXTS and y == list(targets(new)) and weights.tolist() == [1] * 8
     public = [name for name in vars(new) if not name.startswith("_") and name not in before]
     assert public and all(name.endswith("_") for name in public)
-    assert_same(outputs(new, TEXTS), outputs(fitted, TEXTS))
 
 
-def test_serving_changes_no_state_and_no_input(fitted):
+def test_predictions_do_not_change_the_state_or_the_input(fitted):
     before, texts = state(fitted), list(TEXTS)
     outputs(fitted, texts)
     assert state(fitted) == before and texts == TEXTS
 
 
 @pytest.mark.parametrize("fitted", ["random", "classifier", "autoencoder"], indirect=True)
-def test_fit_transform_is_fit_and_transform(fitted):
+def test_fit_transform_equals_fit_and_transform(fitted):
     found = clone(fitted).fit_transform(TEXTS, targets(fitted))
     np.testing.assert_array_equal(found, fitted.transform(TEXTS))
 
@@ -154,22 +158,22 @@ def test_fit_transform_is_fit_and_transform(fitted):
 # -- batches ------------------------------------------------------------------------------------
 
 
-def test_a_text_alone_in_any_order_and_beside_a_long_one_says_the_same(fitted):
+def test_outputs_do_not_depend_on_other_texts_or_their_order(fitted):
     together = outputs(fitted, TEXTS)
     for i in range(len(TEXTS)):
         assert_same(outputs(fitted, TEXTS[i : i + 1]), {k: v[i : i + 1] for k, v in together.items()}, False)
     assert_same(outputs(fitted, TEXTS[::-1]), {k: v[::-1] for k, v in together.items()}, False)
-    beside = outputs(fitted, [*TEXTS, "good film " * 300])
-    assert_same({k: v[: len(TEXTS)] for k, v in beside.items()}, together, False)
+    with_long_text = outputs(fitted, [*TEXTS, "good film " * 300])
+    assert_same({k: v[: len(TEXTS)] for k, v in with_long_text.items()}, together, False)
 
 
-def test_threads_change_nothing(fitted):
+def test_outputs_do_not_depend_on_n_jobs(fitted):
     texts = [f"{a} {b}" for a in TEXTS for b in TEXTS] * 10
     one, two = (outputs(copy.deepcopy(fitted).set_params(n_jobs=n), texts) for n in (1, 2))
     assert_same(one, two)
 
 
-def test_many_threads_on_one_estimator(fitted):
+def test_many_threads_can_share_one_estimator(fitted):
     expected = [fitted.transform(TEXTS[i:] + TEXTS[:i]) for i in range(8)]
     wrong = []
 
@@ -208,19 +212,19 @@ CONTAINERS = {
 
 
 @pytest.mark.parametrize("container", CONTAINERS)
-def test_containers_say_the_same(fitted, container):
+def test_transform_takes_any_container(fitted, container):
     found = fitted.transform(CONTAINERS[container](TEXTS))
     np.testing.assert_array_equal(found, fitted.transform(TEXTS))
 
 
 @pytest.mark.parametrize("fitted", ["classifier"], indirect=True)
 @pytest.mark.parametrize("container", ["fixed", "category", "frame", "polars"])
-def test_containers_train_the_same(fitted, container):
+def test_fit_takes_any_container(fitted, container):
     found = clone(fitted).fit(CONTAINERS[container](TEXTS), np.array(LABELS, object))
     np.testing.assert_array_equal(found.predict_proba(TEXTS), fitted.predict_proba(TEXTS))
 
 
-BAD = {
+INVALID = {
     "str": ("good film", TypeError, "one str"),
     "bytes": (b"good film", TypeError, "one bytes"),
     "list of bytes": ([*TEXTS[:3], b"x"], TypeError, r"b'x' \(bytes\) at position 3; decode"),
@@ -238,9 +242,9 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("bad", BAD)
-def test_bad_input_is_named_at_fit_and_after(fitted, bad):
-    X, error, message = BAD[bad]
+@pytest.mark.parametrize("case", INVALID)
+def test_invalid_texts_are_refused_by_fit_and_transform(fitted, case):
+    X, error, message = INVALID[case]
     new = clone(fitted)
     for estimator, call in ((new, "fit"), (fitted, "transform")):
         with pytest.raises(error, match=message) as caught:
@@ -249,30 +253,30 @@ def test_bad_input_is_named_at_fit_and_after(fitted, bad):
     assert not hasattr(new, "vocabulary_")
 
 
-def test_missing_values_are_empty_texts_where_wanted():
+def test_missing_values_count_as_empty_texts_with_missing_empty():
     classifier = skrnn.RNNTextClassifier(missing="empty", **TINY).fit(TEXTS, LABELS)
     found = classifier.predict_proba(np.array([None, np.nan, pd.NA, "good"], object))
     np.testing.assert_array_equal(found[:3], classifier.predict_proba([""] * 3))
 
 
-def test_hard_strings(fitted):
-    found = outputs(fitted, HARD)
+def test_unusual_strings_have_finite_outputs(fitted):
+    found = outputs(fitted, UNUSUAL)
     for name, values in found.items():
-        assert len(values) == len(HARD), name
+        assert len(values) == len(UNUSUAL), name
         if values.dtype.kind == "f":
             assert np.isfinite(values).all(), name
-    again = outputs(fitted, [text for text in HARD for _ in range(2)])
+    again = outputs(fitted, [text for text in UNUSUAL for _ in range(2)])
     assert_same({name: values[::2] for name, values in again.items()}, found, exact=False)
 
 
 @pytest.mark.parametrize("analyzer", ["word", "char", "subword"])
-def test_hard_strings_at_fit(analyzer):
-    encoder = skrnn.RNNTextEncoder(objective="random", **TINY | {"analyzer": analyzer}).fit(HARD)
-    assert np.isfinite(encoder.transform(HARD)).all()
+def test_fit_takes_unusual_strings(analyzer):
+    encoder = skrnn.RNNTextEncoder(objective="random", **TINY | {"analyzer": analyzer}).fit(UNUSUAL)
+    assert np.isfinite(encoder.transform(UNUSUAL)).all()
     assert encoder.transform_sequences([""])[0].shape == (1, 6)
 
 
-def test_no_rows(fitted):
+def test_no_texts_have_outputs_without_rows(fitted):
     width = fitted.transform(TEXTS).shape[1]
     assert fitted.transform([]).shape == (0, width)
     for name, values in outputs(fitted, []).items():
@@ -282,7 +286,7 @@ def test_no_rows(fitted):
         clone(fitted).fit([], [])
 
 
-def test_texts_without_tokens(new):
+def test_texts_without_tokens_are_refused(new):
     with pytest.raises(ValueError, match="empty"):
         new.fit(["", " ", "\n", "\t"], targets(new)[:4])
 
@@ -293,7 +297,7 @@ NEED_Y = [name for name in ESTIMATORS if name in ("classifier", "regressor", "su
 
 
 @pytest.mark.parametrize("name", NEED_Y)
-def test_bad_targets_are_named(name):
+def test_invalid_targets_are_refused(name):
     estimator = clone(ESTIMATORS[name])
     with pytest.raises(ValueError, match="y is None"):
         estimator.fit(TEXTS, None)
@@ -316,7 +320,7 @@ def test_bad_targets_are_named(name):
     ],
     ids=["int", "bool", "object", "category", "float"],
 )
-def test_labels_come_back_as_they_are(labels):
+def test_predicted_labels_have_the_type_of_the_training_labels(labels):
     y = np.asarray(labels)[[0, 1] * 4]
     classifier = skrnn.RNNTextClassifier(**TINY | {"epochs": 15, "learning_rate": 0.05}).fit(TEXTS[:4] * 2, y)
     assert classifier.classes_.tolist() == sorted(np.asarray(labels).tolist())
@@ -325,7 +329,7 @@ def test_labels_come_back_as_they_are(labels):
     assert classifier.score(TEXTS[:4], unknown) == 0
 
 
-def test_one_class_and_continuous_targets_are_refused():
+def test_a_classifier_refuses_one_class_and_continuous_targets():
     with pytest.raises(ValueError, match=r"two classes or more.*one class in y"):
         skrnn.RNNTextClassifier(**TINY).fit(TEXTS, ["a"] * 8)
     with pytest.raises(ValueError, match=r"Unknown label type|continuous"):
@@ -346,7 +350,7 @@ def test_probabilities_agree_with_predictions(labels):
 
 
 @pytest.mark.parametrize("fitted", [name for name in ESTIMATORS if name != "random"], indirect=True)
-def test_weights_weigh(fitted):
+def test_sample_weights_change_the_result_and_are_not_changed(fitted):
     other, weights = clone(fitted), np.array([5.0] + [0.1] * 7, np.float32)
     if is_classifier(other):
         other.set_params(class_weight={"a": 1, "b": 3})
@@ -365,9 +369,9 @@ def test_weights_weigh(fitted):
         ([0.0] * 8, "zero"),
         (np.ones((8, 2)), r"shape \(8,\)"),
     ],
-    ids=["short", "NaN", "negative", "zero", "matrix"],
+    ids=["too few", "NaN", "negative", "zeros", "matrix"],
 )
-def test_bad_weights_are_refused(new, weights, message):
+def test_invalid_sample_weights_are_refused(new, weights, message):
     with pytest.raises(ValueError, match=message):
         new.fit(TEXTS, targets(new), sample_weight=weights)
 
@@ -375,7 +379,7 @@ def test_bad_weights_are_refused(new, weights, message):
 # -- state --------------------------------------------------------------------------------------
 
 
-def test_copies_say_the_same(fitted, tmp_path):
+def test_pickles_and_copies_predict_the_same(fitted, tmp_path):
     expected = outputs(fitted, TEXTS)
     for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1):
         assert_same(outputs(pickle.loads(pickle.dumps(fitted, protocol)), TEXTS), expected, exact=False)
@@ -386,19 +390,19 @@ def test_copies_say_the_same(fitted, tmp_path):
     assert not hasattr(clone(fitted), "vocabulary_")
 
 
-def test_the_state_is_plain(fitted):
+def test_the_state_holds_only_plain_values_and_arrays(fitted):
     outputs(fitted, TEXTS)
     plain = (str, int, float, bool, type(None), np.ndarray, list, dict, tuple, np.generic)
     for name, value in fitted.__getstate__().items():
         kind = type(value).__module__
         assert isinstance(value, plain) or kind.startswith("skrnn."), (name, type(value))
-        assert kind != "skrnn.serve.forward", f"{name} is made of the weights, and need not be kept"
+        assert kind != "skrnn.serve.forward", f"{name} is computed from the weights; do not store it"
 
 
 # -- outputs ------------------------------------------------------------------------------------
 
 
-def test_names_and_frames(fitted):
+def test_feature_names_and_output_containers(fitted):
     names = fitted.get_feature_names_out()
     vectors = fitted.transform(TEXTS)
     assert vectors.dtype == np.float32 and names.dtype == object
@@ -410,7 +414,7 @@ def test_names_and_frames(fitted):
     assert framed.set_output(transform="polars").transform(TEXTS).columns == names.tolist()
 
 
-def test_a_frame_gives_its_column_name():
+def test_fit_records_the_column_name_of_a_frame():
     frame = pd.DataFrame({"review": TEXTS})
     encoder = skrnn.RNNTextEncoder(objective="random", **TINY).fit(frame)
     assert encoder.feature_names_in_.tolist() == ["review"] and encoder.n_features_in_ == 1
@@ -419,14 +423,14 @@ def test_a_frame_gives_its_column_name():
     assert not hasattr(encoder.fit(TEXTS), "feature_names_in_")
 
 
-def test_a_fit_without_a_seed_leaves_the_global_one_alone():
+def test_fit_without_a_seed_leaves_the_global_random_state_alone():
     np.random.seed(1)
     before = np.random.get_state()[1].copy()
     skrnn.RNNTextEncoder(objective="random", **TINY | {"random_state": None}).fit(TEXTS)
     np.testing.assert_array_equal(np.random.get_state()[1], before)
 
 
-def test_tags(new):
+def test_tags_describe_the_estimator(new):
     tags = new.__sklearn_tags__()
     assert tags.input_tags.string and tags.input_tags.one_d_array and not tags.input_tags.two_d_array
     assert tags.transformer_tags.preserves_dtype == [] and not tags.non_deterministic
@@ -441,7 +445,7 @@ def test_tags(new):
     [("classifier", RuntimeError), *[(name, KeyboardInterrupt) for name in ESTIMATORS if name != "random"]],
     indirect=["fitted"],
 )
-def test_a_fit_that_fails_leaves_the_last_one(fitted, error):
+def test_a_fit_that_fails_keeps_the_previous_one(fitted, error):
     import keras
 
     class Stop(keras.callbacks.Callback):
@@ -454,7 +458,7 @@ def test_a_fit_that_fails_leaves_the_last_one(fitted, error):
     assert_same(outputs(again, TEXTS), outputs(fitted, TEXTS), exact=False)
 
 
-def test_a_loss_that_is_not_finite_is_an_error():
+def test_a_loss_that_is_not_finite_raises_an_error_and_keeps_the_previous_fit():
     classifier = skrnn.RNNTextClassifier(**TINY).fit(TEXTS, LABELS)
     expected = classifier.predict_proba(TEXTS)
     classifier.set_params(learning_rate=1e30, optimizer="sgd", rnn_activation="relu", epochs=5)

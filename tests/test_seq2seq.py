@@ -1,4 +1,4 @@
-"""RNNTextSeq2Seq: what it learns, how it writes, and its errors."""
+"""Text to text: training, writing, scoring and attention of the estimator."""
 
 import pickle
 import sys
@@ -22,6 +22,12 @@ TINY = {
     "random_state": 0,
 }
 DIGITS = dict(zip(["one", "two", "three", "four"], "1234", strict=True))
+NEW = ["one two three four", "four", "two two one", "three one"]
+NEW_TARGETS = ["4 3 2 1", "4", "1 2 2", "1 3"]
+
+
+def copy_of(estimator):
+    return pickle.loads(pickle.dumps(estimator))
 
 
 @pytest.fixture(scope="module")
@@ -38,27 +44,24 @@ def digits():
     return model.fit(X, y)
 
 
-NEW = ["one two three four", "four", "two two one", "three one"]
-
-
-def test_numbers_are_written_backwards(digits):
-    assert digits.predict(NEW).tolist() == ["4 3 2 1", "4", "1 2 2", "1 3"]
+def test_predict_writes_the_target_texts(digits):
+    assert digits.predict(NEW).tolist() == NEW_TARGETS
     assert digits.predict(NEW).dtype == object
     assert digits.n_iter_ == len(digits.validation_scores_) <= 8
     assert digits.best_validation_score_ == max(digits.validation_scores_) > -0.2
     np.testing.assert_allclose(digits.history_["val_loss"], -np.array(digits.validation_scores_))
 
 
-def test_texts_are_returned_in_the_order_of_the_sources(digits):
+def test_predictions_do_not_depend_on_the_other_texts_or_their_order(digits):
     many = NEW * 3 + ["one"] + NEW
     written = digits.predict(many).tolist()
     assert written == [digits.predict([text])[0] for text in many]
     assert digits.predict([]).shape == (0,)
     assert digits.predict(pd.Series(NEW)).tolist() == digits.predict(np.array(NEW)).tolist()
-    assert clone(digits).set_params(n_jobs=1).get_params()["n_jobs"] == 1
+    assert copy_of(digits).set_params(n_jobs=1).predict(many).tolist() == written
 
 
-def test_empty_and_unknown_sources_are_accepted(digits):
+def test_empty_and_unknown_sources_are_allowed(digits):
     written = digits.predict(["", "   ", "never seen words"])
     assert all(isinstance(text, str) for text in written)
 
@@ -68,7 +71,7 @@ def test_a_long_source_is_truncated(digits):
     assert digits.predict(["one two three four two two"])[0] == digits.predict(["one two three four"])[0]
 
 
-def test_n_best_texts_are_ranked_by_the_length_normalised_log_probability(digits):
+def test_predict_n_best_returns_different_texts_and_their_log_likelihoods(digits):
     found = digits.predict_n_best([*NEW, NEW[0]], n_best=4)
     assert [row[0][0] for row in found[:4]] == digits.predict(NEW).tolist()
     assert found[0] == found[4]
@@ -81,21 +84,21 @@ def test_n_best_texts_are_ranked_by_the_length_normalised_log_probability(digits
 
 
 @pytest.mark.parametrize("n_best", [0, -1, 1.5, "2"])
-def test_n_best_must_be_a_positive_int(digits, n_best):
+def test_an_invalid_n_best_is_refused(digits, n_best):
     with pytest.raises(ValueError, match=rf"n_best of .* must be an int >= 1. Got {n_best!r} instead"):
         digits.predict_n_best(NEW, n_best)
 
 
-def test_pairs_may_come_from_generators(digits):
-    goals = ["4 3 2 1", "4", "1 2 2", "1 3"]
-    once = digits.score_samples(iter(NEW), iter(goals))
-    np.testing.assert_array_equal(once, digits.score_samples(NEW, goals))
-    assert len(digits.alignments(iter(NEW), iter(goals))) == 4
+def test_pairs_can_come_from_generators(digits):
+    found = digits.score_samples(iter(NEW), iter(NEW_TARGETS))
+    np.testing.assert_array_equal(found, digits.score_samples(NEW, NEW_TARGETS))
+    assert len(digits.alignments(iter(NEW), iter(NEW_TARGETS))) == 4
 
 
-def test_pairs_of_different_length_are_refused(digits):
+def test_invalid_pairs_are_refused(digits):
+    message = "y of RNNTextSeq2Seq must have one target text for each text. Got 1 for 4"
     for method in (digits.score_samples, digits.alignments, digits.score):
-        with pytest.raises(ValueError, match=r"must have one target text for each text. Got 1 for 4"):
+        with pytest.raises(ValueError, match=message):
             method(NEW, ["1"])
     with pytest.raises(TypeError, match=r"y of .* the first is 3 \(int\) at position 0"):
         digits.score_samples(NEW[:1], [3])
@@ -103,7 +106,7 @@ def test_pairs_of_different_length_are_refused(digits):
         digits.score([], [])
 
 
-def test_attention_is_highest_on_the_word_that_is_written(digits):
+def test_alignments_are_highest_at_the_word_that_is_written(digits):
     (source, target, weights), *_ = digits.alignments(NEW)
     assert source == ["one", "two", "three", "four"] and target == ["4", "3", "2", "1"]
     assert weights.shape == (5, 4)
@@ -112,27 +115,25 @@ def test_attention_is_highest_on_the_word_that_is_written(digits):
     assert weights[:4].argmax(axis=1).tolist() == [3, 2, 1, 0]
 
 
-def test_score_samples(digits):
-    right = digits.score_samples(NEW, ["4 3 2 1", "4", "1 2 2", "1 3"])
+def test_score_samples_is_the_log_likelihood_under_the_keras_model(digits):
+    right = digits.score_samples(NEW, NEW_TARGETS)
     wrong = digits.score_samples(NEW, ["1 2 3 4", "1", "2 2 1", "3 1"])
     assert right.shape == (4,) and (right > wrong + 1).all() and (right <= 0).all()
-    source, target = np.array(digits.padded_ids(NEW[:1])), digits._target_ids(["4 3 2 1"], 1)
-    previous = target.prepend(BOUNDARY).pad()
-    output = np.array(digits.model_([source, previous]))[0]
-    ids = [*target.ids.tolist(), BOUNDARY]
+    target = [digits.target_vocabulary_[word] for word in "4 3 2 1".split()]
+    output = np.array(digits.model_([digits.padded_ids(NEW[:1]), np.array([[BOUNDARY, *target]])]))[0]
+    ids = [*target, BOUNDARY]
     np.testing.assert_allclose(np.log(output[np.arange(5), ids]).sum(), right[0], rtol=1e-4, atol=1e-5)
 
 
-def test_score(digits):
+def test_score_uses_the_metric_of_scoring(digits):
     pytest.importorskip("sacrebleu")
-    goals = ["4 3 2 1", "4", "1 2 2", "1 3"]
-    assert digits.score(NEW, goals) == pytest.approx(1)
+    assert digits.score(NEW, NEW_TARGETS) == pytest.approx(1)
     assert digits.score(NEW, ["x"] * 4) < 0.3
-    other = pickle.loads(pickle.dumps(digits)).set_params(scoring="bleu")
-    assert other.score(NEW, goals) == pytest.approx(1)
-    assert other.score(NEW, ["4 3 2 2", *goals[1:]]) < 1
+    other = copy_of(digits).set_params(scoring="bleu")
+    assert other.score(NEW, NEW_TARGETS) == pytest.approx(1)
+    assert other.score(NEW, ["4 3 2 2", *NEW_TARGETS[1:]]) < 1
     with pytest.raises(ValueError, match="'scoring' parameter of RNNTextSeq2Seq"):
-        other.set_params(scoring="rouge").score(NEW, goals)
+        other.set_params(scoring="rouge").score(NEW, NEW_TARGETS)
 
 
 @pytest.mark.parametrize("scoring", ["chrf", "bleu"])
@@ -150,24 +151,23 @@ def test_early_stopping_by_score_keeps_the_weights_with_the_best_score(scoring, 
     assert model.score(X[:4], y[:4]) == model.best_validation_score_
     assert model.history_["val_loss"] == sorted(
         model.history_["val_loss"], reverse=True
-    )  # they fall all the time
+    )  # the loss would choose the last epoch
 
 
-def test_early_stopping_by_score_without_sacrebleu_fails_before_the_first_epoch(monkeypatch):
+def test_early_stopping_by_score_without_sacrebleu_is_refused_before_training(monkeypatch):
     monkeypatch.setitem(sys.modules, "sacrebleu", None)
     with pytest.raises(ImportError, match=r"pip install 'skrnn\[metrics\]'"):
         RNNTextSeq2Seq(**TINY | {"early_stopping": "score"}).fit(NEW, NEW)
 
 
-def test_score_without_sacrebleu_names_the_extra_to_install(digits, monkeypatch):
+def test_score_without_sacrebleu_says_what_to_install(digits, monkeypatch):
     monkeypatch.setitem(sys.modules, "sacrebleu", None)
     with pytest.raises(ImportError, match=r"pip install 'skrnn\[metrics\]'"):
         digits.score(NEW, NEW)
 
 
-def test_minimum_length_and_repetition(digits):
-    searched = pickle.loads(pickle.dumps(digits))  # a copy whose parameters may change
-    searched.set_params(min_length=3, no_repeat_ngram_size=1)
+def test_min_length_and_no_repeat_ngram_size_limit_the_search(digits):
+    searched = copy_of(digits).set_params(min_length=3, no_repeat_ngram_size=1)
     for text in searched.predict(NEW):
         words = text.split()
         assert len(words) >= 3 and len(set(words)) == len(words)
@@ -175,7 +175,7 @@ def test_minimum_length_and_repetition(digits):
     assert searched.predict(NEW).tolist() == digits.predict(NEW).tolist()
 
 
-def test_a_search_chooses_by_the_score():
+def test_a_grid_search_uses_the_score():
     pytest.importorskip("sacrebleu")
     X, y = list(DIGITS) * 4, list(DIGITS.values()) * 4
     search = GridSearchCV(RNNTextSeq2Seq(**TINY), {"beam_width": [1, 2], "scoring": ["bleu"]}, cv=2)
@@ -186,13 +186,13 @@ def test_a_search_chooses_by_the_score():
 
 
 @pytest.mark.parametrize("max_length", [1, 2])
-def test_written_texts_have_at_most_the_maximum_length(max_length):
+def test_texts_have_at_most_target_sequence_length_tokens(max_length):
     X, y = ["one two three", "two"] * 4, ["1 2 3", "2 2 2"] * 4
     model = RNNTextSeq2Seq(**TINY, target_sequence_length=max_length, min_length=3).fit(X, y)
     assert [len(text.split()) for text in model.predict(X[:2])] == [max_length] * 2
 
 
-def test_pickle_and_state(digits):
+def test_a_pickle_holds_no_keras_object_and_predicts_the_same(digits):
     digits.predict(NEW)
     state = pickle.dumps(digits)
     assert b"keras" not in state and "_forward" not in digits.__getstate__()
@@ -200,9 +200,8 @@ def test_pickle_and_state(digits):
     assert digits.transform(NEW).shape == (4, len(digits.get_feature_names_out()))
 
 
-def test_unknown_words_are_copied():
-    """An unknown word is written as the source word with the highest attention weight."""
-    pytest.importorskip("sacrebleu")
+def test_unknown_words_are_copied_from_the_source():
+    """An unknown word is replaced by the source word with the highest attention weight."""
     rng = np.random.default_rng(0)
     names = [f"name{i}" for i in range(200)]
     X = [f"{name} {word}" for name, word in zip(names, rng.choice(list(DIGITS), 200), strict=True)]
@@ -212,23 +211,23 @@ def test_unknown_words_are_copied():
         batch_size=20, early_stopping=False, beam_width=2, random_state=0,
     ).fit(X, y)  # fmt: skip
     assert model.predict(["newname two", "other three"]).tolist() == ["2 newname", "3 other"]
-    cut = pickle.loads(pickle.dumps(model))  # so that it reads the last two words
-    cut._truncation = "start"
-    assert cut.predict(["more and more newname two"]).tolist() == ["2 newname"]
-    plain = clone(model).set_params(attention=None, epochs=1).fit(X[:20], y[:20])
-    assert "<unk>" not in " ".join(plain.predict(X))
+    truncated = copy_of(model)
+    truncated._truncation = "start"  # it reads the last two words only
+    assert truncated.predict(["more and more newname two"]).tolist() == ["2 newname"]
+    without_attention = clone(model).set_params(attention=None, epochs=1).fit(X[:20], y[:20])
+    assert "<unk>" not in " ".join(without_attention.predict(X))
     with pytest.raises(AttributeError, match="needs a network with attention"):
-        plain.alignments(X[:1])
+        without_attention.alignments(X[:1])
 
 
-def test_the_same_seed_gives_the_same_bits():
+def test_a_seed_gives_the_same_bits():
     X, y = ["a b", "b", "b a a"] * 3, ["x", "y x", "y"] * 3
     first, second = (RNNTextSeq2Seq(**TINY).fit(X, y) for _ in range(2))
     for name, value in first._weights.items():
         np.testing.assert_array_equal(value, second._weights[name])
 
 
-def test_a_frozen_encoder_and_a_warm_start_keep_their_weights():
+def test_a_frozen_encoder_does_not_change_and_a_warm_start_continues():
     X, y = ["a b", "b", "b a a"] * 3, ["x", "y x", "y"] * 3
     encoder = RNNTextEncoder(objective="random", rnn_units=3, embedding_dim=3, random_state=0).fit(X)
     model = RNNTextSeq2Seq(**TINY | {"encoder": encoder, "freeze_encoder": True, "warm_start": True})
@@ -242,7 +241,7 @@ def test_a_frozen_encoder_and_a_warm_start_keep_their_weights():
         np.testing.assert_allclose(model._weights[name], value, atol=1e-6)
 
 
-def test_subwords_and_empty_targets():
+def test_subwords_and_empty_targets_are_learned():
     X, y = ["a b", "b", "", "Straße"] * 3, ["x", "", "y", "ÄÖ \u4e2d"] * 3
     model = RNNTextSeq2Seq(**TINY | {"analyzer": "subword", "vocab_size": 300, "beam_width": 2})
     written = model.fit(X, y, sample_weight=np.arange(12)).predict(["\u4e2d\u6587", ""])
@@ -251,7 +250,7 @@ def test_subwords_and_empty_targets():
 
 
 @pytest.mark.parametrize("analyzer", ["word", "subword"])
-def test_one_vocabulary_for_both_sides(analyzer):
+def test_a_shared_vocabulary_is_learned_from_both_sides(analyzer):
     X, y = ["alpha b", "b", "", "alpha c"] * 3, ["b gamma", "", "gamma", "c alpha"] * 3
     model = RNNTextSeq2Seq(
         **TINY | {"analyzer": analyzer, "vocab_size": 290, "shared_vocabulary": True, "warm_start": True}
@@ -261,7 +260,7 @@ def test_one_vocabulary_for_both_sides(analyzer):
     assert model.vocabulary_ == expected
     assert model.sequence_length_ == max(map(len, model.tokenize(X)))
     assert model.target_sequence_length_ == max(map(len, model.tokenize(y)))
-    again = pickle.loads(pickle.dumps(model))
+    again = copy_of(model)
     assert again.predict(X).tolist() == model.predict(X).tolist()
     assert again.fit(X, y).vocabulary_ == expected  # a warm start
     encoder = RNNTextEncoder(objective="random", rnn_units=3, embedding_dim=3, random_state=0).fit(X)
@@ -270,7 +269,7 @@ def test_one_vocabulary_for_both_sides(analyzer):
 
 
 @pytest.mark.parametrize("given", [{"target_vocab_size": 9}, {"target_vocabulary": ["a"]}])
-def test_a_shared_vocabulary_excludes_a_target_vocabulary(given):
+def test_a_shared_vocabulary_cannot_have_parameters_of_the_target_side(given):
     with pytest.raises(ValueError, match=r"cannot be combined with shared_vocabulary=True.*Leave them None"):
         RNNTextSeq2Seq(**TINY, **given, shared_vocabulary=True).fit(["a"], ["b"])
 
@@ -286,7 +285,7 @@ def test_a_shared_vocabulary_excludes_a_target_vocabulary(given):
         ([], [], ValueError, "0 texts"),
     ],
 )
-def test_invalid_pairs_are_refused(X, y, error, message):
+def test_invalid_training_pairs_are_refused(X, y, error, message):
     with pytest.raises(error, match=message):
         RNNTextSeq2Seq(**TINY).fit(X, y)
 
@@ -301,12 +300,12 @@ def test_invalid_pairs_are_refused(X, y, error, message):
         ("min_length", -1),
     ],
 )
-def test_parameters_are_checked(name, value):
+def test_invalid_parameters_are_refused(name, value):
     with pytest.raises(ValueError, match=f"The '{name}' parameter of RNNTextSeq2Seq must be"):
         RNNTextSeq2Seq(**{name: value}).fit(["a"], ["b"])
 
 
-def test_not_fitted():
+def test_methods_need_a_fitted_estimator():
     for method in ("predict", "transform", "alignments", "predict_n_best"):
         with pytest.raises(NotFittedError):
             getattr(RNNTextSeq2Seq(), method)(["a"])
