@@ -75,11 +75,19 @@ class Analyzer(ABC):
         """Learn the vocabulary and return the ids of the texts; see `Tokens.fit` for the parameters."""
         tokenized = self.split(texts)
         if vocabulary is not None:
-            terms = given_terms(vocabulary)
+            terms = self._as_in_texts(given_terms(vocabulary))
         else:
             terms = frequent_terms(tokenized, min_df, vocab_size)
         self._terms = TermIds({term: i for i, term in enumerate(terms, N_SPECIAL)})
         return tokenized.encode(self._terms)
+
+    def _as_in_texts(self, terms: list[str]) -> list[str]:
+        """Return given terms in the composed form (NFC), without repetitions, if texts are composed too."""
+        if callable(self.settings["analyzer"]):
+            return terms
+        if self.settings["preprocessor"] is not None or self.settings["strip_accents"] is not None:
+            return terms
+        return list(dict.fromkeys(normalize("NFC", term) for term in terms))
 
     def encode(self, texts: list[str]) -> Ragged:
         """Return the ids of texts; a text without tokens has the boundary id."""

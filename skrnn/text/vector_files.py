@@ -1,38 +1,42 @@
 """Readers of word vector files: GloVe, word2vec (text and binary) and fastText .vec.
 
-A text file has one line per word: the word and its numbers, separated by single spaces. word2vec and
+A text file has one line per word: the word and its numbers, separated by spaces or tabs. word2vec and
 fastText write a header line before it: the number of words and the number of values per word. A binary file
-has the header, and then for each word its bytes, a space and little-endian float32 numbers. Every format may
-be compressed. A file is read row by row; only the vectors that are asked for are kept in memory.
+has the header and then records. Every format may be compressed. A file is read row by row; only the vectors
+that are asked for are kept in memory.
 """
 
 from __future__ import annotations
 
-import gzip
-import io
-import lzma
 import os
 import re
 import sys
 import time
 import warnings
-import zipfile
-import zlib
-from codecs import getincrementaldecoder
+from codecs import BOM_UTF8, getincrementaldecoder
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, NoReturn
 
 import numpy as np
 
+from skrnn.text.binary_vectors import read_binary_rows
 from skrnn.text.term_matcher import TermMatcher
+from skrnn.text.vector_streams import open_decompressed, other_format
 
-BLOCK_BYTES = 2**20  # read at once
 PROGRESS_SECONDS = 5.0  # between two progress lines
+MAX_DIM = 2**20  # values per word that a header may promise
+_HEAD_BYTES = 2**20  # read to detect the layout
+_SAMPLE_LINES = 100  # of these bytes, which agree on the number of values per word
 _SAMPLE_BYTES = 4096  # read after the header to tell text from binary
-_MAX_WORD_BYTES = 2**16  # a binary file without a space in so many bytes is not a word2vec file
-_CONTROL_CHARACTER = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")  # never part of a text
-_NUMBER = re.compile(rb"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
+_HEADER = re.compile(rb"[ \t]*(\d{1,12})[ \t]+(\d{1,12})\s*")
+_CONTROL_CHARACTER = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")  # hardly ever part of a text
+_NUMBER = (
+    rb"[-+]?(?:\d[\d_]*\.?[\d_]*(?:e[-+]?\d+)?|\.\d+(?:e[-+]?\d+)?|\d+,\d+|nan|inf(?:inity)?|0x[\da-f.p+-]+)"
+)
+_LIKE_NUMBER = re.compile(_NUMBER, re.IGNORECASE)  # also forms that _parse_vector refuses
+_SEPARATED = re.compile(rb".+[,;|]|.*[^\d \t][,;|]" + _NUMBER, re.IGNORECASE)  # "good," and "good,0.1"
+_BLANKS = b" \t\r\n"
 
 _Row = tuple[str, bytes, str]  # a word, its numbers as they are in the file, their place for error messages
 
@@ -45,8 +49,8 @@ def read_vectors(
     Parameters
     ----------
     path : str or PathLike
-        The file. It may be compressed by gzip or xz, or be the only file of
-        a zip archive.
+        The file. It may be compressed by gzip, bzip2, xz or zstd, or be the
+        only file of a zip archive.
     terms : list of str of length n_terms
         Terms, without repetitions. :class:`~skrnn.text.term_matcher.TermMatcher`
         chooses the word whose vector a term takes.
@@ -122,41 +126,6 @@ def read_all_vectors(
     return list(words), np.frombuffer(values, np.float32).reshape(len(words), layout.dim)
 
 
-# -- the bytes of a file ----------------------------------------------------------------------------
-
-
-@contextmanager
-def _open_decompressed(path: Any) -> Iterator[BinaryIO]:
-    """Open a file for reading; errors of the decompression name the file."""
-    try:
-        with _open(path) as stream:
-            yield stream
-    except (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, gzip.BadGzipFile) as error:
-        raise ValueError(
-            f"{os.fspath(path)} cannot be decompressed: {error}. Check that the file is complete."
-        ) from error
-
-
-def _open(path: Any) -> BinaryIO:
-    """Return the decompressed bytes of a file as a buffered stream."""
-    with open(path, "rb") as file:
-        magic = file.read(4)
-    if magic.startswith(b"\x1f\x8b"):
-        return io.BufferedReader(gzip.open(path), BLOCK_BYTES)  # type: ignore[type-var]
-    if magic == b"\xfd7zX":
-        return io.BufferedReader(lzma.open(path), BLOCK_BYTES)  # type: ignore[type-var]
-    if magic == b"PK\x03\x04":
-        archive = zipfile.ZipFile(path)
-        names = archive.namelist()
-        if len(names) > 1:
-            raise ValueError(
-                f"{os.fspath(path)} must hold one file. Got {len(names)} files ({', '.join(names[:5])}). "
-                "Extract the one to read."
-            )
-        return io.BufferedReader(archive.open(names[0]), BLOCK_BYTES)  # type: ignore[type-var]
-    return open(path, "rb", buffering=BLOCK_BYTES)
-
-
 # -- the layout of a file ---------------------------------------------------------------------------
 
 
@@ -167,43 +136,104 @@ class Layout(NamedTuple):
     dim: int
     n_header_bytes: int
     is_binary: bool
+    source: str  # of dim, for error messages
 
 
 def _detect_layout(path: Any) -> Layout:
     """Return the layout of a file, or raise a ValueError if its beginning is not valid."""
-    with _open_decompressed(path) as stream:
-        first, sample = stream.readline(BLOCK_BYTES), stream.read(_SAMPLE_BYTES)
-    fields = first.split()
-    if len(fields) == 2 and all(field.isdigit() for field in fields):
-        n_words, dim = map(int, fields)
-        if n_words < 1 or dim < 1:
-            raise ValueError(
-                f"{os.fspath(path)}, line 1: the number of words and the number of values per word must be "
-                f"at least 1. Got {first.strip()!r}."
-            )
-        if not sample:
-            raise ValueError(f"{os.fspath(path)} ends after line 1, but its header promises {n_words} words.")
-        return Layout(n_words, dim, len(first), not _is_text(sample, dim))
-    dim = first.rstrip().count(b" ")
-    if dim < 1 or not all(map(_NUMBER.fullmatch, fields[-dim:])):
+    with open_decompressed(path) as stream:
+        head = stream.read(_HEAD_BYTES)
+    start = len(BOM_UTF8) if head.startswith(BOM_UTF8) else 0
+    first, _, rest = head[start:].partition(b"\n")
+    whole = head[start:] if len(head) < _HEAD_BYTES else head[start : head.rfind(b"\n") + 1]
+    numbered = enumerate(whole.split(b"\n", _SAMPLE_LINES)[:_SAMPLE_LINES], 1)
+    lines = [(number, line.strip(b"\r")) for number, line in numbered if line.strip(_BLANKS)]
+    header = _HEADER.fullmatch(first)
+    if not header:
+        return _layout_of_lines(os.fspath(path), head, lines)
+    n_words, dim = map(int, header.groups())
+    if n_words < 1 or not 1 <= dim <= MAX_DIM:
         raise ValueError(
-            f"{os.fspath(path)}, line 1: expected a word and its numbers, or the number of words and the "
-            f"number of values per word. Got {_shorten(first)}."
+            f"{os.fspath(path)}, line 1: the number of words and the number of values per word must be at "
+            f"least 1, and the latter at most {MAX_DIM}. Got {first.strip()!r}."
         )
-    return Layout(None, dim, 0, False)
+    if not rest:
+        raise ValueError(f"{os.fspath(path)} ends after line 1, but its header promises {n_words} words.")
+    is_binary = not _is_text(rest, dim)
+    layout = Layout(n_words, dim, start + len(first) + 1, is_binary, "the header says")
+    if not is_binary:
+        _check_width(os.fspath(path), lines[1:], layout)
+    return layout
 
 
-def _is_text(sample: bytes, dim: int) -> bool:
+def _layout_of_lines(path: str, head: bytes, lines: list[tuple[int, bytes]]) -> Layout:
+    """Return the layout of a text file without a header: the width is that of most lines."""
+    widths = [] if b"\0" in head else [_width(line) for _, line in lines]
+    if not widths or not widths[0]:
+        if format_ := other_format(head):
+            raise ValueError(f"{path} {format_}")
+        number, line = next((row for row in lines if b"\0" in row[1]), lines[0] if lines else (1, b""))
+        raise ValueError(
+            f"{path}, line {number}: expected a word and its numbers, or the number of words and the number "
+            f"of values per word. Got {_shorten(line)}.{_hint(line)}"
+        )
+    dim = Counter(filter(None, widths)).most_common(1)[0][0]
+    layout = Layout(None, dim, 0, False, "line 1 has" if dim == widths[0] else "most lines have")
+    _check_width(path, lines, layout)
+    return layout
+
+
+def _width(line: bytes) -> int:
+    """Return how many numbers are at the end of a line, after at least one other field."""
+    fields = line.replace(b"\t", b" ").split()
+    n = 0
+    for field in reversed(fields[0 if line[:1] in b" \t" else 1 :]):
+        if not _LIKE_NUMBER.fullmatch(field):
+            break
+        n += 1
+    return n
+
+
+def _check_width(path: str, lines: list[tuple[int, bytes]], layout: Layout) -> None:
+    """Raise a ValueError if most lines have more numbers than the layout says, or other separators."""
+    rows = [(number, line, _split(line, layout.dim)) for number, line in lines]
+    for number, line, _ in rows:
+        if b"\r" in line:
+            raise ValueError(f"{path}, line {number}: lines must end in \\n or \\r\\n. Got {_shorten(line)}.")
+    separated = [(n, line) for n, line, row in rows if row and _SEPARATED.fullmatch(row[0].strip(_BLANKS))]
+    commas = [(n, line) for n, line, row in rows if row and b"," in row[1]]
+    for found in (separated, commas):
+        if 2 * len(found) > len(rows):
+            number, line = found[0]
+            raise ValueError(f"{path}, line {number}: got {_shorten(line)}. {_SEPARATORS}")
+    wide = [(n, line) for n, line, row in rows if row and _has_number_too_many(*row)]
+    if 2 * len(wide) > len(rows):
+        _refuse_line(path, *wide[0], layout)
+
+
+_SEPARATORS = (
+    "Values must be separated by spaces or tabs and have decimal points. Read other files yourself, for "
+    "example with frame = pandas.read_csv(path, sep=',', header=None, index_col=0, na_filter=False), and "
+    "pass (frame.index, frame) to embeddings."
+)
+
+
+def _hint(line: bytes) -> str:
+    """Return a sentence about separators if a line has others."""
+    return f" {_SEPARATORS}" if re.search(rb"[^\s,;|][ \t]*[,;|][ \t]*[^\s,;|]", line) else ""
+
+
+def _is_text(rest: bytes, dim: int) -> bool:
     """Return whether the bytes after a header are text."""
+    if _width(rest.lstrip(b"\r\n").partition(b"\n")[0]) >= dim:
+        return True
+    sample = rest[:_SAMPLE_BYTES]
     if _CONTROL_CHARACTER.search(sample):
         return False
     try:
         getincrementaldecoder("utf-8")().decode(sample)  # the last character may be incomplete
-    except UnicodeDecodeError:  # text in another encoding, or binary numbers
-        line, end, _ = sample.partition(b"\n")
-        fields = line.split()
-        numbers = fields[-dim:] if end or len(sample) < _SAMPLE_BYTES else fields[1:-1]
-        return len(fields) > 1 and all(map(_NUMBER.fullmatch, numbers))
+    except UnicodeDecodeError:
+        return False
     return True
 
 
@@ -212,32 +242,36 @@ def _is_text(sample: bytes, dim: int) -> bool:
 
 def _read_rows(path: Any, layout: Layout, errors: str) -> Iterator[_Row]:
     """Yield the rows of a file."""
-    read = _read_binary_rows if layout.is_binary else _read_text_rows
-    with _open_decompressed(path) as stream:
-        yield from read(stream, os.fspath(path), layout, errors)
+    name = os.fspath(path)
+    with open_decompressed(path) as stream:
+        if layout.is_binary:
+            n, offset = layout.n_words or 0, layout.n_header_bytes
+            stream.read(offset)
+            yield from read_binary_rows(stream, name, n, layout.dim, offset=offset, errors=errors)
+        else:
+            yield from _read_text_rows(stream, name, layout, errors)
 
 
 def _read_text_rows(stream: BinaryIO, path: str, layout: Layout, errors: str) -> Iterator[_Row]:
     """Yield the rows of a text file."""
     dim, n_words = layout.dim, 0
-    source = "the header says" if layout.n_words else "line 1 has"
     for number, line in enumerate(stream, 1):
-        line = line.rstrip()
-        n_spaces = line.count(b" ")
-        if (number == 1 and layout.n_words) or not line:
+        if number == 1:
+            line = b"" if layout.n_words else line.removeprefix(BOM_UTF8)
+        line = line.rstrip(_BLANKS)
+        if not line:
             continue
-        end = line.find(b" ")
-        if n_spaces > dim:  # the word has spaces in it, or there is a number too many
-            end = len(line.rsplit(b" ", dim)[0])
-            n_spaces = dim + bool(_NUMBER.fullmatch(line[:end].rsplit(b" ", 1)[1]))
-        if n_spaces != dim:
-            raise ValueError(
-                f"{path}, line {number}: expected a word and {dim} number(s), as {source}. Got "
-                f"{len(line.split()) - 1} number(s): {_shorten(line)}."
-            )
+        blank = line.replace(b"\t", b" ") if b"\t" in line else line
+        if blank.count(b" ") == dim and (end := blank.find(b" ")) > 0:
+            word, numbers = line[:end], blank[end + 1 :]
+        else:
+            row = _split(line, dim)
+            if row is None or (not layout.n_words and _has_number_too_many(*row)):
+                _refuse_line(path, number, line, layout)
+            word, numbers = row
         n_words += 1
         place = f"line {number}"
-        yield _decode_word(line[:end], errors, path, place), line[end + 1 :], f"{path}, {place}"
+        yield _decode_word(word, errors, path, place), numbers, f"{path}, {place}"
     if layout.n_words and n_words != layout.n_words:
         warnings.warn(
             f"{path} has {n_words} words, but its header promises {layout.n_words}.",
@@ -246,38 +280,36 @@ def _read_text_rows(stream: BinaryIO, path: str, layout: Layout, errors: str) ->
         )
 
 
-def _read_binary_rows(stream: BinaryIO, path: str, layout: Layout, errors: str) -> Iterator[_Row]:
-    """Yield the rows of a binary file."""
-    n_words, n_bytes = layout.n_words or 0, 4 * layout.dim
-    buffer, start = b"", 0  # the row to read starts at buffer[start]
-    buffer_offset = layout.n_header_bytes  # position of the buffer in the file
-    stream.read(layout.n_header_bytes)
-    for i in range(n_words):
-        space = buffer.find(b" ", start)
-        while space < 0 or len(buffer) < space + 1 + n_bytes:
-            offset = buffer_offset + start
-            if space < 0 and len(buffer) - start > _MAX_WORD_BYTES:
-                raise ValueError(f"{path}, byte {offset}: expected a word. The header may be wrong.")
-            more = stream.read(max(BLOCK_BYTES, n_bytes))
-            if not more:
-                raise ValueError(
-                    f"{path} ends at byte {buffer_offset + len(buffer)}, inside word {i + 1} of the "
-                    f"{n_words} that its header promises. It is incomplete, or not a word2vec binary file."
-                )
-            buffer, start, buffer_offset = buffer[start:] + more, 0, offset
-            space = buffer.find(b" ")
-        end = space + 1 + n_bytes
-        word_bytes = buffer[start:space].lstrip(b"\n")
-        place = f"byte {buffer_offset + space - len(word_bytes)}"
-        word = _decode_word(word_bytes, errors, path, place)
-        yield word, buffer[space + 1 : end], f"{path}, {place}"
-        start = end
-    rest = buffer[start:] + stream.read(BLOCK_BYTES)
-    if rest.strip():
-        raise ValueError(
-            f"{path}, byte {buffer_offset + start}: the file continues after the {n_words} words that its "
-            "header promises."
-        )
+def _split(line: bytes, dim: int) -> tuple[bytes, bytes] | None:
+    """Return the word of a line, which may have spaces in it, and its last `dim` fields, or None.
+
+    Spaces and tabs around the word do not belong to it, unless the word is one of them.
+    """
+    blank = line.rstrip(_BLANKS).replace(b"\t", b" ")
+    numbers = [field for field in blank.split(b" ") if field][-dim:]
+    end = len(blank)
+    for field in reversed(numbers):
+        end = blank.rindex(field, 0, end)
+    word = line[:end].strip(b" \t") or line[: max(0, end - 1)]
+    if len(numbers) < dim or not word or (word.isspace() and len(word) > 1):
+        return None
+    return word, b" ".join(numbers)
+
+
+def _has_number_too_many(word: bytes, numbers: bytes) -> bool:
+    """Return whether a word of several fields ends in a number that may belong to its vector.
+
+    An integer before numbers with a point belongs to the word, as in "windows 95 0.1 0.2".
+    """
+    *before, last = word.replace(b"\t", b" ").split(b" ")
+    return bool(before and _LIKE_NUMBER.fullmatch(last)) and (b"." in last or b"." not in numbers)
+
+
+def _refuse_line(path: str, number: int, line: bytes, layout: Layout) -> NoReturn:
+    raise ValueError(
+        f"{path}, line {number}: expected a word and {layout.dim} number(s), as {layout.source}. Got "
+        f"{len(line.split()) - 1} number(s): {_shorten(line)}."
+    )
 
 
 def _parse_vector(numbers: bytes, layout: Layout, word: str, place: str) -> np.ndarray:
@@ -285,9 +317,12 @@ def _parse_vector(numbers: bytes, layout: Layout, word: str, place: str) -> np.n
     if layout.is_binary:
         vector = np.frombuffer(numbers, "<f4").astype(np.float32)
     else:
+        fields = numbers.split(b" ")
         try:
+            if b"_" in numbers:  # which Python's float reads
+                raise ValueError(f"could not convert {next(f for f in fields if b'_' in f)!r}")
             with np.errstate(over="ignore"):  # infinite values are refused below
-                vector = np.array(numbers.split(b" "), dtype=np.float32)
+                vector = np.array(fields, dtype=np.float32)
         except ValueError as error:
             raise ValueError(f"{place}: expected {layout.dim} number(s) after {word!r}: {error}.") from None
     if not np.isfinite(vector).all():
@@ -296,6 +331,11 @@ def _parse_vector(numbers: bytes, layout: Layout, word: str, place: str) -> np.n
 
 
 def _decode_word(word: bytes, errors: str, path: str, place: str) -> str:
+    if b"\r" in word or b"\0" in word:
+        raise ValueError(
+            f"{path}, {place}: a word must not have carriage returns or NUL characters in it. Got "
+            f"{_shorten(word)}."
+        )
     try:
         return word.decode("utf-8", errors)
     except UnicodeDecodeError:

@@ -24,7 +24,8 @@ class WordVectors:
     """Words and their vectors, for the `embeddings` of an estimator.
 
     A vocabulary term takes the vector of the same word. If there is none, it
-    takes the vector of its lower-case form, or else of the first word that
+    takes the vector of a canonically equivalent word ("é" may be one code
+    point or two), then of its lower-case form, then of the first word that
     differs in case only. ``vectors[word]`` looks up the exact word.
 
     Parameters
@@ -94,8 +95,8 @@ class WordVectors:
         Parameters
         ----------
         path : str or PathLike
-            The file. It may be compressed by gzip or xz, or be the only file
-            of a zip archive.
+            The file. It may be compressed by gzip, bzip2, xz or zstd (which
+            needs pyarrow), or be the only file of a zip archive.
         vocabulary : iterable of str, default=None
             The words to keep; the vectors of other words are never held in
             memory. None keeps all words.
@@ -118,7 +119,7 @@ class WordVectors:
         ValueError
             If the file is damaged or has another format, a word is not valid
             UTF-8, or the file has no word of `vocabulary`. The message names
-            the line or the byte.
+            the line or the byte, or how to load a file of another format.
 
         Examples
         --------
@@ -217,7 +218,8 @@ def vectors_of_terms(
     Returns
     -------
     matrix : ndarray of float32 of shape (n_terms, dim)
-        The vectors; zero for a term without a vector.
+        The vectors; zero for a term without a vector. FastText vectors of
+        gensim compose the vector of a term that they have no word for.
     found : ndarray of bool of shape (n_terms,)
         Whether a term has a vector.
 
@@ -247,7 +249,9 @@ def vectors_of_terms(
             )
         matrix, found = read_vectors(embeddings, terms, verbose=verbose)
     else:
+        embeddings = getattr(embeddings, "wv", embeddings)  # a complete gensim model
         matrix, found = _match_terms(*_open_source(embeddings, owner), terms)
+        matrix, found = _compose_missing(embeddings, terms, matrix, found)
     if not found.any():
         raise ValueError(
             f"embeddings of {owner} has no vector for any of the {len(terms)} terms, for example "
@@ -262,7 +266,6 @@ _GetVectors = Callable[[list[int]], Any]  # positions of words -> their vectors
 
 def _open_source(embeddings: Any, owner: str) -> tuple[list[str], _GetVectors]:
     """Return the words of a source of vectors, and a function that returns the vectors of some."""
-    embeddings = getattr(embeddings, "wv", embeddings)  # a complete gensim model
     if isinstance(embeddings, WordVectors):
         return embeddings.words, embeddings.vectors.__getitem__
     if hasattr(embeddings, "key_to_index"):
@@ -279,8 +282,17 @@ def _open_source(embeddings: Any, owner: str) -> tuple[list[str], _GetVectors]:
         return words, _check_matrix(embeddings[1], len(words)).__getitem__
     raise TypeError(
         f"embeddings of {owner} must be 'auto', 'random', a path, WordVectors, KeyedVectors, a dict, or "
-        f"a pair of words and matrix. Got {type(embeddings).__name__} instead."
+        f"a pair of words and matrix. Got {type(embeddings).__name__} instead.{_table_hint(embeddings)}"
     )
+
+
+def _table_hint(embeddings: Any) -> str:
+    """Return a sentence that says how to pass a pandas or polars object."""
+    if hasattr(embeddings, "index") and hasattr(embeddings, "columns"):
+        return " If its index holds the words, pass (frame.index, frame)."
+    if hasattr(embeddings, "columns"):
+        return " Pass the column of words and the others, for example (frame['word'], frame.drop('word'))."
+    return " Pass dict(series)." if hasattr(embeddings, "index") and hasattr(embeddings, "dtype") else ""
 
 
 def _match_terms(
@@ -300,6 +312,26 @@ def _match_terms(
     return matrix, found
 
 
+def _compose_missing(
+    embeddings: Any, terms: list[str], matrix: np.ndarray, found: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Add the vectors that a source composes for terms without a word, as FastText vectors of gensim do."""
+    if not (hasattr(embeddings, "get_vector") and hasattr(embeddings, "vectors_ngrams")):
+        return matrix, found
+    min_length = embeddings.min_n - 2  # an n-gram has the two marks around the term
+    missing = [i for i in np.flatnonzero(~found) if len(terms[i]) >= min_length and terms[i] in embeddings]
+    if not missing:
+        return matrix, found
+    names = [terms[i] for i in missing]
+    vectors = _stack([embeddings.get_vector(name) for name in names], names)
+    if not found.any():
+        matrix = np.zeros((len(terms), vectors.shape[1]), np.float32)
+    matrix[missing] = vectors
+    found = found.copy()
+    found[missing] = vectors.any(axis=1)
+    return matrix, found
+
+
 def _stack(vectors: Sequence[Any], words: list[str]) -> np.ndarray:
     """Return vectors as a matrix, or raise a ValueError that names the first vector of another shape."""
     arrays = [np.asarray(vector, dtype=np.float32) for vector in vectors]
@@ -315,7 +347,7 @@ def _stack(vectors: Sequence[Any], words: list[str]) -> np.ndarray:
 
 def _check_words(words: Iterable[Any]) -> list[str]:
     """Return words as a list of str, or raise a TypeError that names the first other value."""
-    given = list(words)
+    given = words.to_pylist() if hasattr(words, "to_pylist") else list(words)  # the former of pyarrow
     for i, word in enumerate(given):
         if not isinstance(word, str):
             raise TypeError(f"Words must be str. Got {word!r} of {type(word).__name__} at position {i}.")
