@@ -1,5 +1,6 @@
 """The code in docs/ runs, each line of any_text.md has the result its row names, and paths exist."""
 
+import bz2
 import gzip
 import importlib
 import lzma
@@ -32,6 +33,7 @@ def names(tmp_path_factory):
     (folder / "word2vec.txt").write_text("2 2\n" + rows)
     (folder / "fasttext.vec").write_text("2 2\n" + rows)
     (folder / "glove.txt.gz").write_bytes(gzip.compress(rows.encode()))
+    (folder / "glove.txt.bz2").write_bytes(bz2.compress(rows.encode()))
     (folder / "glove.txt.xz").write_bytes(lzma.compress(rows.encode()))
     with zipfile.ZipFile(folder / "glove.zip", "w") as archive:
         archive.writestr("glove.txt", rows)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
 import numpy as np
 
@@ -66,12 +66,14 @@ class _Records:
         n_bytes = 4 * self._dim
         self._fill(2 * MAX_WORD_BYTES + n_bytes)
         buffer, start = self._buffer, self._start
-        ends = [end for end in self._word_ends(start) if end + 1 + n_bytes <= len(buffer)]
+        found = self._word_ends(start)
+        ends = [end for end in found if end + 1 + n_bytes <= len(buffer)]
         if not ends:
-            self._refuse(n_left, name)
+            self._refuse(n_left, name, is_cut=bool(found))
         end = ends[0] if len(ends) == 1 else self._choose(ends, n_left - 1)
         self._start = end + 1 + n_bytes
-        self._skip_newline()
+        if n_left > 1:
+            self._skip_newline()
         place = f"{self._path}, byte {self._offset + start}"
         return buffer[start:end].decode("utf-8", self._errors), buffer[end + 1 : end + 1 + n_bytes], place
 
@@ -163,13 +165,14 @@ class _Records:
             self._newline = b"\n" if found else b""
         self._start += found and bool(self._newline)
 
-    def _refuse(self, n_left: int, name: str) -> None:
+    def _refuse(self, n_left: int, name: str, *, is_cut: bool) -> NoReturn:
         """Raise the ValueError for a record that cannot be read."""
         rest = self._buffer[self._start :]
         match = _TEXT.match(rest)
-        is_cut = self._at_end and (
-            len(rest) < n_left * (1 + 4 * self._dim) or (match is not None and match.end() == len(rest))
-        )
+        if self._at_end and not is_cut:
+            is_cut = len(rest) < n_left * (1 + 4 * self._dim) or (
+                match is not None and match.end() == len(rest)
+            )
         if is_cut:
             raise ValueError(
                 f"{self._path} ends at byte {self._offset + len(self._buffer)}, inside {name}. It is "

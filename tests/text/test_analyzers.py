@@ -2,6 +2,7 @@
 
 import unicodedata
 
+import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -191,3 +192,25 @@ def test_decode_marks_unknown_tokens_and_leaves_out_padding_and_boundaries():
     ids = Ragged.from_rows([[PAD, BOUNDARY, 3, UNKNOWN], [4, BOUNDARY]])
     assert Tokens.fit(["a b"])[0].decode(ids) == ["a <unk>", "b"]
     assert Tokens.fit(["ab"], analyzer="char")[0].decode(ids) == ["a\ufffd", "b"]
+
+
+@pytest.mark.parametrize("analyzer", ["word", "char"])
+def test_given_terms_match_canonically_equivalent_tokens(analyzer):
+    """Texts are composed (NFC), so given terms are composed too; the first of two equal ones is kept."""
+    given = ["a", "e\u0301", "\u00e9", "\u09df", "\u1112\u1161\u11ab"]
+    texts = ["\u00e9 e\u0301", "\u09df \u09af\u09bc", "\ud55c"]
+    for vocabulary in (given, {term: i for i, term in enumerate(given)}):
+        tokens, sequences = Tokens.fit(texts, analyzer=analyzer, vocabulary=vocabulary)
+        assert list(tokens.vocabulary) == ["a", "\u00e9", "\u09af\u09bc", "\ud55c"][: len(tokens.vocabulary)]
+        if analyzer == "word":
+            assert [ids.tolist() for ids in np.split(sequences.ids, sequences.offsets[1:-1])] == [
+                [4, 4],
+                [5, 5],
+                [6],
+            ]
+
+
+def test_given_terms_stay_as_they_are_if_texts_are_not_composed():
+    for parameters in ({"analyzer": str.split}, {"preprocessor": str}, {"strip_accents": lambda text: text}):
+        tokens, _ = Tokens.fit(["e\u0301"], vocabulary=["e\u0301"], **parameters)
+        assert list(tokens.vocabulary) == ["e\u0301"]

@@ -1,10 +1,12 @@
 """WordVectors, and the other sources of vectors that `embeddings` accepts."""
 
 import pickle
+import re
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 
 from skrnn import RNNTextClassifier, WordVectors
@@ -44,6 +46,134 @@ SOURCES = {
     "words and matrix in a list": lambda _: [np.array(WORDS), MATRIX.astype(np.float64)],
     "words and frame": lambda _: (pd.Index(WORDS), pd.DataFrame(MATRIX)),
 }
+
+
+# the form of the texts and a canonically equivalent one: Bengali, Hangul, accents in another order, Kelvin
+EQUIVALENT = {
+    "\u09af\u09bc": "\u09df",
+    "\ud55c": "\u1112\u1161\u11ab",
+    "\u00e9": "e\u0301",
+    "\u1ecd\u0302": "o\u0302\u0323",
+    "k": "\u212a",
+}
+
+
+def as_file(form, tmp_path, words, matrix):
+    path = tmp_path / form
+    if form == "binary":
+        rows = zip(words, matrix.astype("<f4"), strict=True)
+        data = b"".join(word.encode() + b" " + row.tobytes() for word, row in rows)
+    else:
+        rows = zip(words, matrix.tolist(), strict=True)
+        data = "".join(f"{word} {' '.join(map(repr, row))}\n" for word, row in rows).encode()
+    path.write_bytes(b"%d %d\n" % matrix.shape + data)
+    return path
+
+
+def keyed_vectors(tmp_path, words, matrix):
+    found = pytest.importorskip("gensim.models").KeyedVectors(matrix.shape[1])
+    found.add_vectors(words, matrix)
+    return found
+
+
+FORMS = {
+    "text": lambda *source: as_file("text", *source),
+    "binary": lambda *source: as_file("binary", *source),
+    "loaded": lambda *source: WordVectors.load(as_file("text", *source)),
+    "WordVectors": lambda _, words, matrix: WordVectors(words, matrix),
+    "dict": lambda _, words, matrix: dict(zip(words, matrix, strict=True)),
+    "pair": lambda _, words, matrix: (words, matrix),
+    "pandas": lambda _, words, matrix: (pd.Index(words), pd.DataFrame(matrix)),
+    "polars": lambda _, words, matrix: (pl.Series(words), pl.DataFrame(matrix)),
+    "pyarrow": lambda _, words, matrix: (pytest.importorskip("pyarrow").array(words), matrix),
+    "gensim": keyed_vectors,
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_canonically_equivalent_words_match_from_every_source(form, tmp_path):
+    terms, words = list(EQUIVALENT), list(EQUIVALENT.values())
+    matrix = np.random.default_rng(0).normal(size=(len(words), 4)).astype(np.float32)
+    for wanted, given in ((terms, words), (words, terms)):
+        vectors, found = vectors_of_terms(
+            FORMS[form](tmp_path, given, matrix), wanted, owner="RNNTextEncoder"
+        )
+        assert found.all()
+        np.testing.assert_array_equal(vectors, matrix)
+
+
+def test_loading_a_vocabulary_and_coverage_match_canonically_equivalent_words(tmp_path):
+    terms, words = list(EQUIVALENT), list(EQUIVALENT.values())
+    path = as_file("text", tmp_path, words, np.eye(len(words), dtype=np.float32))
+    vectors = WordVectors.load(path, vocabulary=terms)
+    assert vectors.words == terms
+    np.testing.assert_array_equal(vectors.vectors, np.eye(len(words)))
+    assert WordVectors.load(path).coverage(terms) == Coverage(1.0, 1.0)
+
+
+def test_fasttext_vectors_compose_the_words_that_they_lack(caplog):
+    models = pytest.importorskip("gensim.models")
+    sentences = [["good", "film", "bad", "plot"]] * 5
+    model = models.FastText(sentences, vector_size=4, min_count=1, bucket=50, epochs=1, min_n=4, seed=0)
+    for source in (model, model.wv):
+        terms = ["goodness", "GOOD", "film", "filmé", "x"]
+        vectors, found = vectors_of_terms(source, terms, owner="RNNTextEncoder")
+        assert found.tolist() == [True, True, True, True, False]
+        np.testing.assert_array_equal(vectors[0], model.wv.get_vector("goodness"))
+        np.testing.assert_array_equal(vectors[1], model.wv.get_vector("good"))
+        np.testing.assert_array_equal(vectors[3], model.wv.get_vector("filmé"))
+        only, found = vectors_of_terms(source, ["goodness"], owner="RNNTextEncoder")
+        assert found.all() and np.array_equal(only[0], vectors[0])
+    assert not caplog.records  # gensim logs a warning for a word without n-grams
+    plain = models.Word2Vec(sentences, vector_size=4, min_count=1, epochs=1)
+    assert vectors_of_terms(plain, ["goodness", "good"], owner="RNNTextEncoder")[1].tolist() == [False, True]
+
+
+def test_the_ways_to_load_files_of_gensim_and_fasttext_work(tmp_path):
+    fasttext = pytest.importorskip("gensim.models.fasttext")
+    from gensim.models import KeyedVectors, Word2Vec
+
+    sentences = [["good", "film"]] * 5
+    model = fasttext.FastText(sentences, vector_size=4, min_count=1, bucket=50, epochs=1)
+    fasttext.save_facebook_model(model, str(tmp_path / "fasttext.bin"))
+    model.wv.save(str(tmp_path / "fasttext.kv"))
+    Word2Vec(sentences, vector_size=4, min_count=1, epochs=1).save(str(tmp_path / "word2vec.model"))
+    loaders = {
+        "fasttext.bin": ("fasttext.load_facebook_vectors", fasttext.load_facebook_vectors),
+        "fasttext.kv": ("KeyedVectors.load", KeyedVectors.load),
+        "word2vec.model": ("KeyedVectors.load", KeyedVectors.load),
+    }
+    for name, (advice, load) in loaders.items():
+        path = str(tmp_path / name)
+        with pytest.raises(ValueError, match=f"has another format: .*{advice}"):
+            vectors_of_terms(path, ["good"], owner="RNNTextEncoder")
+        assert vectors_of_terms(load(path), ["good"], owner="RNNTextEncoder")[1].all()
+
+
+def test_words_with_spaces_that_gensim_writes_are_read(tmp_path):
+    words = ["film", "new york", "windows 95", "é à la"]
+    matrix = np.random.default_rng(0).normal(size=(4, 8)).astype(np.float32)
+    vectors = keyed_vectors(tmp_path, words, matrix)
+    for is_binary in (False, True):
+        path = str(tmp_path / "vectors")
+        vectors.save_word2vec_format(path, binary=is_binary)
+        read = WordVectors.load(path)
+        assert read.words == words
+        np.testing.assert_array_equal(read.vectors, matrix)
+
+
+def test_a_table_is_refused_with_the_way_to_pass_it():
+    frame = pd.DataFrame([[1.0, 2.0]], index=["good"])
+    table = pl.DataFrame({"word": ["good"], "x": [1.0], "y": [2.0]})
+    series = pd.Series({"good": [1.0, 2.0]})
+    for given, remedy, passed in (
+        (frame, "(frame.index, frame)", (frame.index, frame)),
+        (table, "(frame['word'], frame.drop('word'))", (table["word"], table.drop("word"))),
+        (series, "dict(series)", dict(series)),
+    ):
+        with pytest.raises(TypeError, match=re.escape(remedy)):
+            vectors_of_terms(given, ["good"], owner="RNNTextEncoder")
+        assert vectors_of_terms(passed, ["good"], owner="RNNTextEncoder")[0].tolist() == [[1.0, 2.0]]
 
 
 @pytest.mark.parametrize("source", SOURCES)
