@@ -101,7 +101,8 @@ class _Records:
 
     def _word_ends(self, start: int) -> list[int]:
         """Return the positions of the spaces that may end the word at `start`."""
-        buffer, ends = self._buffer, []
+        buffer = self._buffer
+        ends: list[int] = []
         match = _TEXT.match(buffer, start, start + MAX_WORD_BYTES)
         stop = match.end() if match else start
         end = buffer.find(b" ", start, stop)

@@ -106,7 +106,7 @@ def _open(path: Any) -> BinaryIO:
 
 def _open_zstd(path: Any) -> Any:
     try:
-        from pyarrow import input_stream
+        from pyarrow import input_stream  # type: ignore[import-untyped]
     except ImportError:
         raise ValueError(
             f"{os.fspath(path)} is compressed by zstd, which pyarrow reads. Install pyarrow, or decompress "

@@ -312,9 +312,11 @@ def test_the_width_of_most_lines_counts_without_a_header(written):
 
 def words_with_spaces(rng, n):
     """Return words of one to three parts, most of them of letters."""
-    signs = [*"abcdefghijklmnopqrstuvwxyz" * 4, *"ABCDEFGHIJ0123456789.'-éбл好"]
-    parts = ["".join(rng.choice(signs, rng.integers(1, 9))) for _ in range(3 * n)]
-    return list(dict.fromkeys(" ".join(parts[3 * i :][: rng.choice([1, 1, 2, 3])]) for i in range(n)))
+    signs = "abcdefghijklmnopqrstuvwxyz" * 4 + "ABCDEFGHIJ0123456789.'-éбл好"
+    letters = "".join(signs[i] for i in rng.integers(len(signs), size=24 * n))
+    lengths, n_parts = rng.integers(1, 9, size=3 * n), rng.choice([1, 1, 2, 3], size=n)
+    parts = [letters[8 * i :][:length] for i, length in enumerate(lengths)]
+    return list(dict.fromkeys(" ".join(parts[3 * i :][: n_parts[i]]) for i in range(n)))
 
 
 @pytest.mark.parametrize("form", [binary, binary_of_gensim])
