@@ -17,6 +17,7 @@ import numpy as np
 BLOCK_BYTES = 2**20  # read at once
 MAX_WORD_BYTES = 2**12
 MAX_SPACES = 64  # in a word
+LOOKAHEAD = 2  # records that have to follow a word that may have spaces
 MIN_SIZE, MAX_SIZE = 1e-8, 1e5  # usual absolute values of a vector that are not zero
 _TEXT = re.compile(rb"[^\x00-\x08\x0a-\x1f\x7f]*")  # no control characters; a word may be a tab
 
@@ -64,7 +65,7 @@ class _Records:
     def next(self, n_left: int, name: str) -> tuple[str, bytes, str]:
         """Return the next of `n_left` records."""
         n_bytes = 4 * self._dim
-        self._fill(2 * MAX_WORD_BYTES + n_bytes)
+        self._fill((1 + LOOKAHEAD) * (MAX_WORD_BYTES + 1 + n_bytes))
         buffer, start = self._buffer, self._start
         found = self._word_ends(start)
         ends = [end for end in found if end + 1 + n_bytes <= len(buffer)]
@@ -142,16 +143,22 @@ class _Records:
             )
         return best
 
-    def _may_follow(self, stop: int, n_records: int) -> bool:
+    def _may_follow(self, stop: int, n_records: int, depth: int = LOOKAHEAD) -> bool:
         """Return whether so many records, or the end of the file, may be at `stop`."""
         if not n_records:
             return self._at_end and not self._buffer[stop:].strip()
-        if self._at_end and len(self._buffer) - stop < n_records * (1 + 4 * self._dim):
+        n_left = len(self._buffer) - stop
+        if self._at_end and n_left < n_records * (1 + 4 * self._dim):
             return False
+        if depth == 0 or (n_left < MAX_WORD_BYTES + 4 * self._dim and not self._at_end):
+            return True
         if self._newline and not self._buffer.startswith(self._newline, stop):
             return False
         skipped = self._buffer.startswith(b"\n", stop) and self._newline != b""
-        return bool(self._word_ends(stop + skipped))
+        return any(
+            self._may_follow(end + 1 + 4 * self._dim, n_records - 1, depth - 1)
+            for end in self._word_ends(stop + skipped)
+        )
 
     def _n_unusual(self, start: int) -> int:
         """Return how many of the numbers at `start` a vector hardly has."""
