@@ -99,6 +99,8 @@ class StartMixin(TrainingParameters, NetworkParameters, BaseEstimator):
     def _copy_weights(self, fitted: Any, weights: Weights) -> None:
         """Copy the weights of a fitted estimator; of an encoder all but its head."""
         for name, array in fitted._weights.items():
+            if name.startswith("ngrams"):
+                continue  # they are learned anew
             fits = name in weights and weights[name].shape == array.shape
             if fitted is self and not fits:
                 raise ValueError(
