@@ -124,7 +124,7 @@ def factors(head: Head, n_texts: int) -> tuple[float, float]:
     """
     if isinstance(head, Regression):
         return 0.5, 0.5
-    return float(np.clip(0.15 + 0.1 * np.log10(n_texts / 100), 0.1, 0.4)), 0.7
+    return float(np.clip(0.15 + 0.1 * np.log10(n_texts / 100), 0.1, 0.35)), 0.7
 
 
 def _ridge(
