@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, cast
 
@@ -94,7 +93,7 @@ class FitMixin(StartMixin, CallbackSupportMixin):
         """Train and return the fitted attributes. `data` is what `fit` got: X, y and sample_weight."""
         start = self._start(head, train, rng)
         whole = self._with_ngrams(head, start)
-        mixture = self._mixture(head, whole)
+        ngrams = self._fit_ngrams(head, whole)
         is_trained = not isinstance(head, NoHead)
         validation = self._validation(start, held_out) if held_out is not None and is_trained else None
         recipe = self._recipe(start.spec, n_tokens=start.n_tokens, n_texts=len(train.texts))
@@ -114,7 +113,7 @@ class FitMixin(StartMixin, CallbackSupportMixin):
                     replace(recipe, seed=int(rng.integers(2**31))),
                     start.weights,
                     start.examples,
-                    lambda epoch, loss, read: after_epoch(epoch, loss, lambda: mixture(read())),
+                    lambda epoch, loss, read: after_epoch(epoch, loss, lambda: read() | ngrams),
                     wanted_by=f"{type(self).__name__}.fit",
                     callbacks=self.callbacks or (),
                     checkpoint=None if self.checkpoint is None else Checkpoint(self.checkpoint, monitor),
@@ -156,14 +155,6 @@ class FitMixin(StartMixin, CallbackSupportMixin):
         monitor.history["loss"][:0] = vars(self).get("loss_curve_", [])
         progress |= {"n_chunks": progress["n_chunks"] + 1, "state": state, "optimizer": self.optimizer}
         return {**self._fitted(head, start, monitor), "_progress": progress}
-
-    def _with_ngrams(self, head: Head, start: Start) -> Start:
-        """Return a start whose network has n-grams with weights of zero, if the estimator uses n-grams."""
-        return start
-
-    def _mixture(self, head: Head, start: Start) -> Callable[[Weights], Weights]:
-        """Return what joins the weights of a trained network and those of the n-grams, which it fits."""
-        return lambda weights: weights
 
     def _validation(self, start: Start, held_out: Samples) -> Validation:
         """Return the scorer of held-out texts."""

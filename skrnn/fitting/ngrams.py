@@ -7,17 +7,15 @@ language model and n-grams in this way). The sum is less confident and more ofte
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from scipy import sparse
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.preprocessing import normalize
 
+from skrnn.ragged import Ragged
 from skrnn.serve import NGrams, ngram_hashes, one_blas_thread
 from skrnn.spec import Weights
 from skrnn.targets import Head, Regression
-from skrnn.train import Examples
 
 MIN_DF = 2  # texts in which an n-gram of several tokens must occur; most others never occur again
 C = 10.0  # inverse strength of the L2 penalty of the logistic regression
@@ -25,13 +23,13 @@ TOL = 1e-3  # of the solver; the probabilities then differ by less than 0.001
 ALPHA = 1.0  # strength of the L2 penalty of the ridge regression
 
 
-def frequent_ngrams(examples: Examples, ngram_range: tuple[int, int], n_outputs: int) -> Weights:
+def frequent_ngrams(sequences: Ragged, ngram_range: tuple[int, int], n_outputs: int) -> Weights:
     """Return the n-grams that training texts share, as weights of the linear part.
 
     Parameters
     ----------
-    examples : Examples
-        The training texts.
+    sequences : Ragged
+        Ids of the training texts.
     ngram_range : (int, int)
         Smallest and largest number of tokens of an n-gram.
     n_outputs : int
@@ -40,9 +38,9 @@ def frequent_ngrams(examples: Examples, ngram_range: tuple[int, int], n_outputs:
     Returns
     -------
     weights : dict of str to ndarray of float32
-        The sorted hashes, their inverse document frequencies, and a kernel of zeros.
+        The sorted hashes, their inverse document frequencies, a kernel and a bias of zeros, and a factor of
+        one for the outputs of the network.
     """
-    sequences = examples.sequences
     rows, hashes, sizes = ngram_hashes(sequences, ngram_range)
     found, first, places = np.unique(hashes, return_index=True, return_inverse=True)
     pairs = np.unique(rows * len(found) + places)  # each n-gram once per text
@@ -53,38 +51,19 @@ def frequent_ngrams(examples: Examples, ngram_range: tuple[int, int], n_outputs:
         "ngrams/hashes": found[kept].astype(np.float32),
         "ngrams/idf": idf.astype(np.float32),
         "ngrams/kernel": np.zeros((len(idf), n_outputs), np.float32),
+        "ngrams/bias": np.zeros(n_outputs, np.float32),
+        "ngrams/factor": np.ones(1, np.float32),
     }
 
 
-@dataclass(frozen=True)
-class Mixture:
-    """The trained network and the fitted linear part as one network.
-
-    Parameters
-    ----------
-    factor : float
-        Factor of the outputs of the network.
-    ngrams : dict of str to ndarray of float32
-        The weights of the linear part.
-    bias : ndarray of float32 of shape (n_outputs,)
-        What the linear part adds to every text.
-    """
-
-    factor: float
-    ngrams: Weights
-    bias: np.ndarray
-
-    def __call__(self, weights: Weights) -> Weights:
-        """Return the weights of the mixture for those of a network."""
-        factor = np.float32(self.factor)
-        head = {
-            "head/kernel": weights["head/kernel"] * factor,
-            "head/bias": weights["head/bias"] * factor + self.bias,
-        }
-        return weights | self.ngrams | head
-
-
-def fit_mixture(head: Head, ngram_range: tuple[int, int], ngrams: Weights, examples: Examples) -> Mixture:
+def fit_ngrams(
+    head: Head,
+    ngram_range: tuple[int, int],
+    ngrams: Weights,
+    sequences: Ragged,
+    targets: np.ndarray,
+    sample_weight: np.ndarray,
+) -> Weights:
     """Fit the linear part.
 
     Parameters
@@ -95,24 +74,28 @@ def fit_mixture(head: Head, ngram_range: tuple[int, int], ngrams: Weights, examp
         Smallest and largest number of tokens of an n-gram.
     ngrams : dict of str to ndarray of float32
         The n-grams, from :func:`frequent_ngrams`.
-    examples : Examples
-        The training data.
+    sequences : Ragged
+        Ids of the training texts.
+    targets : ndarray
+        Their encoded targets.
+    sample_weight : ndarray of float32 of shape (n_samples,)
+        Their weights.
 
     Returns
     -------
-    mixture : Mixture
+    ngrams : dict of str to ndarray of float32
+        The n-grams with their fitted weights, and the factor of the outputs of the network.
     """
-    sequences, targets, weights = examples
     idf = ngrams["ngrams/idf"]
     features = NGrams(ngram_range, ngrams).features(sequences)
     features.data *= idf[features.indices]
     normalize(features, copy=False)
     fit = _ridge if isinstance(head, Regression) else _logistic
     with one_blas_thread():  # so that the weights do not depend on the number of threads
-        kernel, bias = fit(features, targets, weights, head.n_outputs)
+        kernel, bias = fit(features, targets, sample_weight, head.n_outputs)
     of_network, of_ngrams = factors(head, len(sequences))
-    new = {"ngrams/kernel": (kernel * idf[:, None] * of_ngrams).astype(np.float32)}
-    return Mixture(of_network, ngrams | new, (bias * of_ngrams).astype(np.float32))
+    fitted = {"kernel": kernel * idf[:, None] * of_ngrams, "bias": bias * of_ngrams, "factor": [of_network]}
+    return ngrams | {f"ngrams/{name}": np.asarray(value, np.float32) for name, value in fitted.items()}
 
 
 def factors(head: Head, n_texts: int) -> tuple[float, float]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from numbers import Integral
 
-from skrnn.fitting.fit import FitMixin
-from skrnn.fitting.ngrams import fit_mixture, frequent_ngrams
+from skrnn.fitting.ngrams import fit_ngrams, frequent_ngrams
 from skrnn.fitting.start import PretrainedMixin, Start
 from skrnn.parameters import SupervisedParameters, estimator
 from skrnn.spec import Weights
@@ -18,7 +16,7 @@ MAX_SIZE = 1000  # tokens of an n-gram
 
 
 @estimator
-class SupervisedMixin(SupervisedParameters, PretrainedMixin, FitMixin):
+class SupervisedMixin(SupervisedParameters, PretrainedMixin):
     """Learns from n-grams beside the network."""
 
     def _with_ngrams(self, head: Head, start: Start) -> Start:
@@ -35,16 +33,16 @@ class SupervisedMixin(SupervisedParameters, PretrainedMixin, FitMixin):
                 f"the largest number of tokens, from 1 to {MAX_SIZE}, for example (1, 2). Got "
                 f"{ngram_range!r} instead."
             )
-        weights = frequent_ngrams(start.examples, ngram_range, head.n_outputs)
+        weights = frequent_ngrams(start.examples.sequences, ngram_range, head.n_outputs)
         n_ngrams = len(weights["ngrams/hashes"])
         if not n_ngrams:
             return start
         spec = replace(start.spec, ngram_range=(int(sizes[0]), int(sizes[1])), n_ngrams=n_ngrams)
         return replace(start, spec=spec, weights=start.weights | weights)
 
-    def _mixture(self, head: Head, start: Start) -> Callable[[Weights], Weights]:
+    def _fit_ngrams(self, head: Head, start: Start) -> Weights:
         ngram_range = start.spec.ngram_range
         if ngram_range is None:
-            return super()._mixture(head, start)
+            return {}
         ngrams = {name: array for name, array in start.weights.items() if name.startswith("ngrams")}
-        return fit_mixture(head, ngram_range, ngrams, start.examples)
+        return fit_ngrams(head, ngram_range, ngrams, *start.examples)

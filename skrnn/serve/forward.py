@@ -127,6 +127,7 @@ class Forward:
         vectors = self.encode(sequences, n_jobs)
         outputs = vectors @ self.weights["head/kernel"] + self.weights["head/bias"]
         if self.spec.ngram_range is not None:
+            outputs *= self.weights["ngrams/factor"]
             outputs += self._ngrams.outputs(sequences, n_jobs)
         return outputs
 

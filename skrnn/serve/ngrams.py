@@ -3,8 +3,9 @@
 An n-gram is a run of token ids. The n-grams that training has seen have a row each; others are ignored. A
 text has one feature for each of its n-grams, however often it occurs: the inverse document frequency of the
 n-gram, divided by the Euclidean norm of all features of the text, as
-:class:`~sklearn.feature_extraction.text.TfidfVectorizer` computes it with ``binary=True``. A weighted sum of
-the features is added to the outputs of the head. :class:`skrnn.train.layers.NGrams` is the same in Keras.
+:class:`~sklearn.feature_extraction.text.TfidfVectorizer` computes it with ``binary=True``. The outputs of the
+head are multiplied by a factor, and a weighted sum of the features is added to them.
+:class:`skrnn.train.layers.NGrams` is the same in Keras.
 """
 
 from __future__ import annotations
@@ -69,7 +70,8 @@ class NGrams:
         Smallest and largest number of tokens of an n-gram.
     weights : dict of str to ndarray of float32
         "ngrams/hashes", sorted, and "ngrams/idf", the inverse document frequencies, of shape (n_ngrams,).
-        "ngrams/kernel", of shape (n_ngrams, n_outputs), has rows that are multiplied by them already.
+        "ngrams/kernel", of shape (n_ngrams, n_outputs), has rows that are multiplied by them already;
+        "ngrams/bias" has shape (n_outputs,).
     """
 
     def __init__(self, ngram_range: tuple[int, int], weights: Weights) -> None:
@@ -125,13 +127,14 @@ class NGrams:
         -------
         outputs : ndarray of float32 of shape (n_samples, n_outputs)
         """
-        kernel, squares = self.weights["ngrams/kernel"], self.weights["ngrams/idf"] ** 2
+        kernel, bias = self.weights["ngrams/kernel"], self.weights["ngrams/bias"]
+        squares = self.weights["ngrams/idf"] ** 2
         outputs = np.empty((len(sequences), kernel.shape[1]), np.float32)
 
         def work(rows: np.ndarray) -> None:
             features = self.features(sequences.take(rows))
             norm = np.sqrt(features @ squares)
-            outputs[rows] = (features @ kernel) / np.where(norm > 0, norm, 1)[:, None]
+            outputs[rows] = (features @ kernel) / np.where(norm > 0, norm, 1)[:, None] + bias
 
         over_batches(work, sequences.lengths, n_jobs, MAX_ROWS)
         return outputs

@@ -61,7 +61,8 @@ def weight_shapes(spec: Spec) -> Shapes:
     shapes["head/bias"] = (spec.n_outputs,)
     if spec.ngram_range is not None:
         shapes |= {"ngrams/hashes": (spec.n_ngrams,), "ngrams/idf": (spec.n_ngrams,)}
-        shapes["ngrams/kernel"] = (spec.n_ngrams, spec.n_outputs)
+        shapes |= {"ngrams/kernel": (spec.n_ngrams, spec.n_outputs), "ngrams/bias": (spec.n_outputs,)}
+        shapes["ngrams/factor"] = (1,)
     return shapes
 
 

@@ -147,7 +147,7 @@ def pool(kind: str, h: Any, last: Any, mask: Any) -> Any:
 
 
 class NGrams(keras.layers.Layer):
-    """What the n-grams of a text add to the outputs of the head, see :mod:`skrnn.serve.ngrams`.
+    """Adds a linear part over n-grams to the outputs of the head, see :mod:`skrnn.serve.ngrams`.
 
     Parameters
     ----------
@@ -163,15 +163,17 @@ class NGrams(keras.layers.Layer):
         super().__init__(**kwargs)
         self.ngram_range, self.n_ngrams, self.n_outputs = ngram_range, n_ngrams, n_outputs
 
-    def build(self, shape: tuple) -> None:
+    def build(self, *_: Any) -> None:
         """Create the weights."""
         n = self.n_ngrams
         self.hashes = self.add_weight(shape=(n,), initializer="zeros", trainable=False, name="hashes")
         self.idf = self.add_weight(shape=(n,), initializer="zeros", trainable=False, name="idf")
         self.kernel = self.add_weight(shape=(n, self.n_outputs), initializer="zeros", name="kernel")
+        self.bias = self.add_weight(shape=(self.n_outputs,), initializer="zeros", name="bias")
+        self.factor = self.add_weight(shape=(1,), initializer="ones", trainable=False, name="factor")
 
-    def call(self, ids: Any) -> Any:
-        """Return outputs (b, n_outputs) of ids (b, t)."""
+    def call(self, outputs: Any, ids: Any) -> Any:
+        """Return outputs (b, n_outputs) with those of the n-grams of ids (b, t)."""
         n = self.n_ngrams
         found = ops.sort(self._places(ids), axis=1)
         known = found < n
@@ -179,7 +181,7 @@ class NGrams(keras.layers.Layer):
         weight, found = ops.cast(new, FLOAT), ops.minimum(found, n - 1)  # (b, t')
         norm = ops.sqrt(ops.sum(weight * ops.square(ops.take(self.idf, found)), axis=1))
         total = ops.sum(ops.take(self.kernel, found, axis=0) * weight[:, :, None], axis=1)
-        return total / ops.where(norm > 0, norm, 1.0)[:, None]
+        return outputs * self.factor + total / ops.where(norm > 0, norm, 1.0)[:, None] + self.bias
 
     def _places(self, ids: Any) -> Any:
         """Return the place of each n-gram among those that have a weight, or their number, (b, t')."""

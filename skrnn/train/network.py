@@ -112,7 +112,7 @@ class Builder:
         if spec.ngram_range is None:
             return self.dense(spec.n_outputs, head.activation, "head")(vector)
         ngrams = NGrams(spec.ngram_range, spec.n_ngrams, spec.n_outputs, dtype=FLOAT, name="ngrams")
-        outputs = self.dense(spec.n_outputs, "linear", "head")(vector) + ngrams(ids)
+        outputs = ngrams(self.dense(spec.n_outputs, "linear", "head")(vector), ids)
         return keras.layers.Activation(head.activation, dtype=FLOAT, name="activation")(outputs)
 
     def text_to_text(self) -> Any:

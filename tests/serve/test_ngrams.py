@@ -22,6 +22,8 @@ def weights_of(hashes, n_outputs=1, rng=None):
         "ngrams/hashes": hashes,
         "ngrams/idf": rng.uniform(1, 5, len(hashes)).astype(np.float32),
         "ngrams/kernel": rng.normal(size=(len(hashes), n_outputs)).astype(np.float32),
+        "ngrams/bias": np.zeros(n_outputs, np.float32),
+        "ngrams/factor": np.array([0.3], np.float32),
     }
 
 
@@ -71,6 +73,7 @@ def test_features_equal_those_of_tfidf_vectorizer():
         "ngrams/hashes": hashes[order].astype(np.float32),
         "ngrams/idf": vectorizer.idf_[order].astype(np.float32),
         "ngrams/kernel": np.diag(vectorizer.idf_[order]).astype(np.float32),
+        "ngrams/bias": np.zeros(len(order), np.float32),
     }
     outputs = NGrams((1, 2), weights).outputs(texts)
     np.testing.assert_allclose(outputs[:3], expected.toarray()[:, order], rtol=1e-6)
