@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -51,14 +52,21 @@ class BaseRNNText(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FitMixin):
         return list(places), [places[text] for text in texts]
 
     def _encode(self, X: Any) -> np.ndarray:
-        """Return the vectors of texts, (n_samples, n_components). Equal texts are computed once."""
+        """Return the vectors of texts, (n_samples, n_components)."""
+        return self._by_block(X, lambda forward: forward.encode, lambda forward: forward.vector_width)
+
+    def _outputs(self, X: Any) -> np.ndarray:
+        """Return the outputs of the head for texts, before its activation, (n_samples, n_outputs)."""
+        return self._by_block(X, lambda forward: forward.outputs, lambda forward: forward.spec.n_outputs)
+
+    def _by_block(self, X: Any, method: Callable, width: Callable) -> np.ndarray:
+        """Return the rows that a method of the network computes for texts. Equal texts are computed once."""
         unique, places = self._unique(X)
-        vectors = np.empty((len(unique), self._forward.vector_width), np.float32)
-        threads = n_threads(self.n_jobs)
+        rows = np.empty((len(unique), width(self._forward)), np.float32)
+        compute, threads = method(self._forward), n_threads(self.n_jobs)
         for i in range(0, len(unique), BLOCK):
-            block = self._ids(unique[i : i + BLOCK])
-            vectors[i : i + BLOCK] = self._forward.encode(block, threads)
-        return vectors if len(unique) == len(places) else vectors[places]
+            rows[i : i + BLOCK] = compute(self._ids(unique[i : i + BLOCK]), threads)
+        return rows if len(unique) == len(places) else rows[places]
 
     def transform(self, X: Any) -> np.ndarray:
         """Encode texts as vectors.

@@ -13,7 +13,7 @@ from sklearn.utils.multiclass import type_of_target
 
 from skrnn.base import BaseRNNText
 from skrnn.compat import StrOptions, fit_context
-from skrnn.fitting import PretrainedMixin, Samples
+from skrnn.fitting import Samples, SupervisedMixin
 from skrnn.parameters import NON_NEGATIVE, estimator, parameter
 from skrnn.spec import Spec
 from skrnn.targets import Classification, classification_head
@@ -21,7 +21,7 @@ from skrnn.train.recipe import Recipe
 
 
 @estimator
-class RNNTextClassifier(ClassifierMixin, PretrainedMixin, BaseRNNText):
+class RNNTextClassifier(ClassifierMixin, SupervisedMixin, BaseRNNText):
     """Recurrent neural network that classifies texts.
 
     It splits texts into tokens, embeds the tokens, reads them with a recurrent network, pools the hidden
@@ -187,10 +187,6 @@ class RNNTextClassifier(ClassifierMixin, PretrainedMixin, BaseRNNText):
 
     def _attributes(self, head: Any, *arguments: Any) -> dict[str, Any]:
         return {**super()._attributes(head, *arguments), "classes_": head.classes}
-
-    def _outputs(self, X: Any) -> np.ndarray:
-        vectors = self._encode(X)
-        return self._forward.outputs(vectors)
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Return the outputs of the network before sigmoid or softmax.

@@ -9,13 +9,13 @@ from sklearn.base import RegressorMixin
 
 from skrnn.base import BaseRNNText
 from skrnn.compat import fit_context
-from skrnn.fitting import PretrainedMixin
+from skrnn.fitting import SupervisedMixin
 from skrnn.parameters import estimator
 from skrnn.targets import Regression, regression_head
 
 
 @estimator
-class RNNTextRegressor(RegressorMixin, PretrainedMixin, BaseRNNText):
+class RNNTextRegressor(RegressorMixin, SupervisedMixin, BaseRNNText):
     """Recurrent neural network that predicts numbers from texts.
 
     It splits texts into tokens, embeds the tokens, reads them with a recurrent network, pools the hidden
@@ -119,8 +119,8 @@ class RNNTextRegressor(RegressorMixin, PretrainedMixin, BaseRNNText):
         y : ndarray of float64 of shape (n_samples,) or (n_samples, n_outputs)
             Predictions in the unit of the training targets.
         """
-        vectors = self._encode(X)
-        return self._head.predict(self._forward.outputs(vectors))
+        outputs = self._outputs(X)
+        return self._head.predict(outputs)
 
     def __sklearn_tags__(self) -> Any:
         """Return the tags: one column of numbers, or several."""

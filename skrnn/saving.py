@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skrnn.base import BaseRNNText
 from skrnn.ragged import N_SPECIAL
-from skrnn.serve import check_names, weight_shapes
+from skrnn.serve import MASK, check_names, weight_shapes
 from skrnn.spec import Spec
 from skrnn.storage import FileError, StoredClass, read, write
 from skrnn.targets import HEADS, Classification, Head, Regression
@@ -26,6 +26,7 @@ DATACLASSES: tuple[type, ...] = (Spec, *HEADS.values())
 _FIELD_TYPES = {  # at import, because it evaluates code
     cls: {field.name: get_type_hints(cls)[field.name] for field in fields(cls)} for cls in DATACLASSES
 }
+MAX_NGRAM = 1000  # tokens of an n-gram in a file, which bounds the work of a prediction
 _TEXT_SETTINGS = {"analyzer", "lowercase", "strip_accents", "preprocessor", "tokenizer", "token_pattern"}
 
 
@@ -211,8 +212,20 @@ def _check_estimator(estimator: Any) -> None:
     truncation = estimator._truncation
     _require(truncation in ("end", "start", "middle"), f"the truncation is {truncation!r:.40}")
     _check_head(estimator, spec)
+    _check_ngrams(spec, weights)
     if spec.head == "seq2seq":
         _require(estimator._target_tokens.n_ids == spec.n_outputs, "the target vocabulary has another size")
+
+
+def _check_ngrams(spec: Spec, weights: dict[str, np.ndarray]) -> None:
+    """Raise a FileError unless the n-grams can be looked up."""
+    if spec.ngram_range is None:
+        return
+    smallest, largest = spec.ngram_range
+    _require(1 <= smallest <= largest <= MAX_NGRAM, f"ngram_range is {spec.ngram_range!r:.40}")
+    hashes = weights["ngrams/hashes"]
+    _require(spec.n_ngrams > 0 and bool((np.diff(hashes) > 0).all()), "the n-grams are not sorted")
+    _require(0 <= hashes[0] and hashes[-1] <= MASK, "an n-gram has an impossible hash")
 
 
 def _check_head(estimator: Any, spec: Spec) -> None:

@@ -59,6 +59,11 @@ class Spec:
         Number of columns of the head; for heads that predict token ids, the number of ids.
     attention : {"general", "additive"} or None
         How the decoder of "seq2seq" attends to the states of the source; None for the vector alone.
+    ngram_range : (int, int) or None
+        Smallest and largest number of tokens of the n-grams whose weights are added to the outputs of the
+        head; None for no n-grams.
+    n_ngrams : int
+        Number of n-grams that have a weight.
     tied_embeddings : bool
         Whether a head that predicts token ids reuses the embedding of the tokens that it predicts (Press &
         Wolf 2017).
@@ -79,6 +84,8 @@ class Spec:
     n_outputs: int = 0
     attention: Attention | None = None
     tied_embeddings: bool = True
+    ngram_range: tuple[int, int] | None = None
+    n_ngrams: int = 0
 
     @property
     def is_recurrent(self) -> bool:

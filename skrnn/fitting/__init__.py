@@ -3,6 +3,6 @@
 from skrnn.fitting.fit import FitMixin
 from skrnn.fitting.pairs import PairFitMixin
 from skrnn.fitting.samples import Samples, as_objects, generator
-from skrnn.fitting.start import PretrainedMixin
+from skrnn.fitting.supervised import SupervisedMixin
 
-__all__ = ["FitMixin", "PairFitMixin", "PretrainedMixin", "Samples", "as_objects", "generator"]
+__all__ = ["FitMixin", "PairFitMixin", "Samples", "SupervisedMixin", "as_objects", "generator"]

@@ -92,13 +92,15 @@ class FitMixin(StartMixin, CallbackSupportMixin):
     ) -> dict[str, Any]:
         """Train and return the fitted attributes. `data` is what `fit` got: X, y and sample_weight."""
         start = self._start(head, train, rng)
+        whole = self._with_ngrams(head, start)
+        ngrams = self._fit_ngrams(head, whole)
         is_trained = not isinstance(head, NoHead)
         validation = self._validation(start, held_out) if held_out is not None and is_trained else None
         recipe = self._recipe(start.spec, n_tokens=start.n_tokens, n_texts=len(train.texts))
-        monitor = self._monitor(start, recipe, validation)
+        monitor = self._monitor(whole, recipe, validation)
 
         def fitted() -> dict[str, Any]:
-            return self._fitted(head, start, monitor)
+            return self._fitted(head, whole, monitor)
 
         if not is_trained:
             monitor.weights = start.weights
@@ -111,7 +113,7 @@ class FitMixin(StartMixin, CallbackSupportMixin):
                     replace(recipe, seed=int(rng.integers(2**31))),
                     start.weights,
                     start.examples,
-                    after_epoch,
+                    lambda epoch, loss, read: after_epoch(epoch, loss, lambda: read() | ngrams),
                     wanted_by=f"{type(self).__name__}.fit",
                     callbacks=self.callbacks or (),
                     checkpoint=None if self.checkpoint is None else Checkpoint(self.checkpoint, monitor),
@@ -123,7 +125,10 @@ class FitMixin(StartMixin, CallbackSupportMixin):
         """Train for one epoch on a chunk and return the fitted attributes; the estimator does not change."""
         rng = generator(self.random_state)
         is_fitted = self.__sklearn_is_fitted__()
-        start = self._continued(chunk) if is_fitted else self._start(head, chunk, rng, is_chunk=True)
+        if is_fitted:
+            start = self._continued(chunk)
+        else:
+            start = self._with_ngrams(head, self._start(head, chunk, rng, is_chunk=True))
         new = {"seed": int(rng.integers(2**31)), "n_chunks": 0, "state": {}, "optimizer": self.optimizer}
         progress: dict[str, Any] = new | vars(self).get("_progress", {})
         recipe = self._recipe(start.spec, n_tokens=start.n_tokens, n_texts=len(chunk.texts))

@@ -92,6 +92,14 @@ class StartMixin(TrainingParameters, NetworkParameters, BaseEstimator):
         self._copy_weights(fitted, weights)
         return tokens, tokens.encode(texts), spec, weights
 
+    def _with_ngrams(self, head: Head, start: Start) -> Start:
+        """Return a start whose network also has n-grams, with weights of zero, if the estimator uses them."""
+        return start
+
+    def _fit_ngrams(self, head: Head, start: Start) -> Weights:
+        """Return the weights of n-grams, fitted on the training texts."""
+        return {}
+
     def _fitted_network(self) -> Any:
         """Return the fitted estimator whose network training starts from, or None."""
         return self if self.warm_start and self.__sklearn_is_fitted__() else None
@@ -99,6 +107,8 @@ class StartMixin(TrainingParameters, NetworkParameters, BaseEstimator):
     def _copy_weights(self, fitted: Any, weights: Weights) -> None:
         """Copy the weights of a fitted estimator; of an encoder all but its head."""
         for name, array in fitted._weights.items():
+            if name.startswith("ngrams"):
+                continue  # they are learned anew
             fits = name in weights and weights[name].shape == array.shape
             if fitted is self and not fits:
                 raise ValueError(

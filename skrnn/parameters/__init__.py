@@ -1,7 +1,12 @@
 """The constructor parameters: each default, constraint and description once."""
 
 from skrnn.parameters.declaration import NON_NEGATIVE, SHARE, estimator, parameter
-from skrnn.parameters.decoding import PretrainedParameters, Seq2SeqParameters, WritingParameters
+from skrnn.parameters.decoding import (
+    PretrainedParameters,
+    Seq2SeqParameters,
+    SupervisedParameters,
+    WritingParameters,
+)
 from skrnn.parameters.network import NetworkParameters
 from skrnn.parameters.training import TrainingParameters
 
@@ -11,6 +16,7 @@ __all__ = [
     "NetworkParameters",
     "PretrainedParameters",
     "Seq2SeqParameters",
+    "SupervisedParameters",
     "TrainingParameters",
     "WritingParameters",
     "estimator",

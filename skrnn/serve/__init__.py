@@ -5,6 +5,7 @@ from skrnn.serve.cell import Cell
 from skrnn.serve.cells import CELLS
 from skrnn.serve.forward import Forward, check_names
 from skrnn.serve.layers import LAYERS
+from skrnn.serve.ngrams import FACTOR, MASK, NGrams, ngram_hashes
 from skrnn.serve.pooling import POOLINGS
 from skrnn.serve.search import Rules, beam, greedy, sample
 from skrnn.serve.self_attention import EPSILON, frequencies
@@ -15,10 +16,13 @@ from skrnn.serve.writing import Writer, corpus_score, text_metrics
 __all__ = [
     "CELLS",
     "EPSILON",
+    "FACTOR",
     "LAYERS",
+    "MASK",
     "POOLINGS",
     "Cell",
     "Forward",
+    "NGrams",
     "Rules",
     "Seq2Seq",
     "Writer",
@@ -30,6 +34,7 @@ __all__ = [
     "head_width",
     "initial_weights",
     "n_threads",
+    "ngram_hashes",
     "one_blas_thread",
     "sample",
     "text_metrics",

@@ -15,6 +15,7 @@ from skrnn.serve.batches import MAX_ROWS, MAX_ROWS_COMPILED, Packed, over_batche
 from skrnn.serve.cell import ACTIVATE, HiddenStates
 from skrnn.serve.decoders import Decoder, look_up
 from skrnn.serve.layers import LAYERS, layer_class
+from skrnn.serve.ngrams import NGrams
 from skrnn.serve.pooling import POOLINGS, vector_width
 from skrnn.serve.seq2seq import DECODERS
 from skrnn.spec import ACTIVATIONS, Spec, Weights
@@ -73,6 +74,10 @@ class Forward:
             )
         return DECODERS[self.spec.head](self)
 
+    @cached_property
+    def _ngrams(self) -> NGrams:
+        return NGrams(self.spec.ngram_range or (1, 1), self.weights)
+
     def encode(self, sequences: Ragged, n_jobs: int = 1) -> np.ndarray:
         """Return the encoding of each text.
 
@@ -107,9 +112,24 @@ class Forward:
         """Return the results of :meth:`encode` and :meth:`states`, computed in one run."""
         return self._run(sequences, n_jobs, encode=True, states=True)
 
-    def outputs(self, vectors: np.ndarray) -> np.ndarray:
-        """Return the outputs of the head before its activation, (n, n_components) -> (n, n_outputs)."""
-        return vectors @ self.weights["head/kernel"] + self.weights["head/bias"]
+    def outputs(self, sequences: Ragged, n_jobs: int = 1) -> np.ndarray:
+        """Return the outputs of the head before its activation.
+
+        Parameters
+        ----------
+        sequences, n_jobs
+            See :meth:`encode`.
+
+        Returns
+        -------
+        outputs : ndarray of float32 of shape (n_samples, n_outputs)
+        """
+        vectors = self.encode(sequences, n_jobs)
+        outputs = vectors @ self.weights["head/kernel"] + self.weights["head/bias"]
+        if self.spec.ngram_range is not None:
+            outputs *= self.weights["ngrams/factor"]
+            outputs += self._ngrams.outputs(sequences, n_jobs)
+        return outputs
 
     def _run(
         self, sequences: Ragged, n_jobs: int, *, encode: bool = False, states: bool = False

@@ -58,7 +58,12 @@ def weight_shapes(spec: Spec) -> Shapes:
         shapes |= DECODERS[spec.head].weight_shapes(spec)
     if not (predicts_ids and spec.tied_embeddings):
         shapes["head/kernel"] = (head_width(spec), spec.n_outputs)
-    return shapes | {"head/bias": (spec.n_outputs,)}
+    shapes["head/bias"] = (spec.n_outputs,)
+    if spec.ngram_range is not None:
+        shapes |= {"ngrams/hashes": (spec.n_ngrams,), "ngrams/idf": (spec.n_ngrams,)}
+        shapes |= {"ngrams/kernel": (spec.n_ngrams, spec.n_outputs), "ngrams/bias": (spec.n_outputs,)}
+        shapes["ngrams/factor"] = (1,)
+    return shapes
 
 
 def initial_weights(spec: Spec, rng: np.random.Generator) -> Weights:

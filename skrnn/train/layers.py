@@ -8,7 +8,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from skrnn.serve import CELLS, Cell
+from skrnn.ragged import PAD
+from skrnn.serve import CELLS, FACTOR, MASK, Cell
 
 FLOAT = "float32"
 KERAS_LAYERS = {
@@ -143,6 +144,60 @@ def pool(kind: str, h: Any, last: Any, mask: Any) -> Any:
         return ops.concatenate([last, mean, peak], axis=-1)
     layer = {"mean": MeanPooling, "max": MaxPooling, "attention": AttentionPooling}[kind]
     return layer(dtype=FLOAT, name="pooling")(h, mask=mask)
+
+
+class NGrams(keras.layers.Layer):
+    """Adds a linear part over n-grams to the outputs of the head, see :mod:`skrnn.serve.ngrams`.
+
+    Parameters
+    ----------
+    ngram_range : (int, int)
+        Smallest and largest number of tokens of an n-gram.
+    n_ngrams : int
+        Number of n-grams that have a weight.
+    n_outputs : int
+        Number of outputs of the head.
+    """
+
+    def __init__(self, ngram_range: tuple[int, int], n_ngrams: int, n_outputs: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.ngram_range, self.n_ngrams, self.n_outputs = ngram_range, n_ngrams, n_outputs
+
+    def build(self, *_: Any) -> None:
+        """Create the weights."""
+        n = self.n_ngrams
+        self.hashes = self.add_weight(shape=(n,), initializer="zeros", trainable=False, name="hashes")
+        self.idf = self.add_weight(shape=(n,), initializer="zeros", trainable=False, name="idf")
+        self.kernel = self.add_weight(shape=(n, self.n_outputs), initializer="zeros", name="kernel")
+        self.bias = self.add_weight(shape=(self.n_outputs,), initializer="zeros", name="bias")
+        self.factor = self.add_weight(shape=(1,), initializer="ones", trainable=False, name="factor")
+
+    def call(self, outputs: Any, ids: Any) -> Any:
+        """Return outputs (b, n_outputs) with those of the n-grams of ids (b, t)."""
+        n = self.n_ngrams
+        found = ops.sort(self._places(ids), axis=1)
+        known = found < n
+        new = ops.concatenate([known[:, :1], known[:, 1:] & (found[:, 1:] != found[:, :-1])], axis=1)
+        weight, found = ops.cast(new, FLOAT), ops.minimum(found, n - 1)  # (b, t')
+        norm = ops.sqrt(ops.sum(weight * ops.square(ops.take(self.idf, found)), axis=1))
+        total = ops.sum(ops.take(self.kernel, found, axis=0) * weight[:, :, None], axis=1)
+        return outputs * self.factor + total / ops.where(norm > 0, norm, 1.0)[:, None] + self.bias
+
+    def _places(self, ids: Any) -> Any:
+        """Return the place of each n-gram among those that have a weight, or their number, (b, t')."""
+        ids = ops.cast(ids, "int32")
+        smallest, largest = self.ngram_range
+        h, places = ops.zeros_like(ids), []
+        for size in range(1, largest + 1):
+            h = (h if size == 1 else h[:, :-1]) + ids[:, size - 1 :]
+            h = h * FACTOR  # overflows; the last 24 bits are right
+            if size >= smallest:
+                key = ops.cast(ops.bitwise_and(h, MASK), FLOAT)
+                place = ops.reshape(ops.searchsorted(self.hashes, ops.reshape(key, (-1,))), ops.shape(key))
+                near = ops.take(self.hashes, ops.minimum(place, self.n_ngrams - 1))
+                known = (near == key) & (ids[:, size - 1 :] != PAD)
+                places.append(ops.where(known, place, self.n_ngrams))
+        return ops.concatenate(places, axis=1)
 
 
 class IdsHead(keras.layers.Layer):

@@ -49,7 +49,7 @@ class Validation:
             score = -loss
         else:
             forward = Forward(spec, weights)
-            outputs = forward.outputs(forward.encode(sequences, self.n_jobs))
+            outputs = forward.outputs(sequences, self.n_jobs)
             head, codes = cast(type[Supervised], HEADS[spec.head]), cast(np.ndarray, targets)
             loss = float(np.average(head.losses(outputs, codes), weights=sample_weight))
             score = head.score(outputs, codes, sample_weight)

@@ -12,7 +12,7 @@ from skrnn.ragged import PAD
 from skrnn.serve import CELLS, head_width
 from skrnn.spec import Spec, Weights
 from skrnn.targets import HEADS
-from skrnn.train.layers import FLOAT, DecoderAttention, IdsHead, pool
+from skrnn.train.layers import FLOAT, DecoderAttention, IdsHead, NGrams, pool
 from skrnn.train.recipe import Recipe
 from skrnn.train.self_attention import read_by_self_attention
 from skrnn.train.tensorflow import recurrent_layer
@@ -107,7 +107,13 @@ class Builder:
         head = HEADS[spec.head]
         if head.predicts_ids:
             return self.ids_head(vector, embedding)
-        return vector if spec.head == "none" else self.dense(spec.n_outputs, head.activation, "head")(vector)
+        if spec.head == "none":
+            return vector
+        if spec.ngram_range is None:
+            return self.dense(spec.n_outputs, head.activation, "head")(vector)
+        ngrams = NGrams(spec.ngram_range, spec.n_ngrams, spec.n_outputs, dtype=FLOAT, name="ngrams")
+        outputs = ngrams(self.dense(spec.n_outputs, "linear", "head")(vector), ids)
+        return keras.layers.Activation(head.activation, dtype=FLOAT, name="activation")(outputs)
 
     def text_to_text(self) -> Any:
         """Return the output for each id of the target text."""

@@ -49,7 +49,7 @@ def test_heads_equal_those_of_keras(head, make_spec, make_weights, make_texts, k
     spec = make_spec(head=head, n_outputs=3, n_components=6, activation="relu", pooling="concat")
     weights, texts = make_weights(spec), make_texts()
     forward = Forward(spec, weights)
-    outputs = forward.outputs(forward.encode(texts))
+    outputs = forward.outputs(texts)
     activate = {"multiclass": lambda x: softmax(x, axis=1), "multilabel": expit, "regression": np.asarray}
     expected = keras_network(spec, weights).predict(texts.pad(), verbose=0)
     np.testing.assert_allclose(activate[head](outputs), expected, rtol=0, atol=1e-5)

@@ -1,0 +1,144 @@
+"""The linear part over n-grams: which n-grams it knows, how it is fitted, and how it joins the network.
+
+The linear part is fitted by scikit-learn before the network is trained. Neither sees the other. Their outputs
+are added, which is a weighted geometric mean of their probabilities (Mesnil et al. 2015 combine a recurrent
+language model and n-grams in this way). The sum is less confident and more often right than either.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.preprocessing import normalize
+
+from skrnn.ragged import Ragged
+from skrnn.serve import NGrams, ngram_hashes, one_blas_thread
+from skrnn.spec import Weights
+from skrnn.targets import Head, Regression
+
+MIN_DF = 2  # texts in which an n-gram of several tokens must occur; most others never occur again
+C = 10.0  # inverse strength of the L2 penalty of the logistic regression
+TOL = 1e-3  # of the solver; the probabilities then differ by less than 0.001
+ALPHA = 1.0  # strength of the L2 penalty of the ridge regression
+
+
+def frequent_ngrams(sequences: Ragged, ngram_range: tuple[int, int], n_outputs: int) -> Weights:
+    """Return the n-grams that training texts share, as weights of the linear part.
+
+    Parameters
+    ----------
+    sequences : Ragged
+        Ids of the training texts.
+    ngram_range : (int, int)
+        Smallest and largest number of tokens of an n-gram.
+    n_outputs : int
+        Number of outputs of the head.
+
+    Returns
+    -------
+    weights : dict of str to ndarray of float32
+        The sorted hashes, their inverse document frequencies, a kernel and a bias of zeros, and a factor of
+        one for the outputs of the network.
+    """
+    rows, hashes, sizes = ngram_hashes(sequences, ngram_range)
+    found, first, places = np.unique(hashes, return_index=True, return_inverse=True)
+    pairs = np.unique(rows * len(found) + places)  # each n-gram once per text
+    df = np.bincount(pairs % len(found), minlength=len(found))
+    kept = (df >= MIN_DF) | (sizes[first] == 1)
+    idf = np.log((1 + len(sequences)) / (1 + df[kept])) + 1
+    return {
+        "ngrams/hashes": found[kept].astype(np.float32),
+        "ngrams/idf": idf.astype(np.float32),
+        "ngrams/kernel": np.zeros((len(idf), n_outputs), np.float32),
+        "ngrams/bias": np.zeros(n_outputs, np.float32),
+        "ngrams/factor": np.ones(1, np.float32),
+    }
+
+
+def fit_ngrams(
+    head: Head,
+    ngram_range: tuple[int, int],
+    ngrams: Weights,
+    sequences: Ragged,
+    targets: np.ndarray,
+    sample_weight: np.ndarray,
+) -> Weights:
+    """Fit the linear part.
+
+    Parameters
+    ----------
+    head : Head
+        What the network learns.
+    ngram_range : (int, int)
+        Smallest and largest number of tokens of an n-gram.
+    ngrams : dict of str to ndarray of float32
+        The n-grams, from :func:`frequent_ngrams`.
+    sequences : Ragged
+        Ids of the training texts.
+    targets : ndarray
+        Their encoded targets.
+    sample_weight : ndarray of float32 of shape (n_samples,)
+        Their weights.
+
+    Returns
+    -------
+    ngrams : dict of str to ndarray of float32
+        The n-grams with their fitted weights, and the factor of the outputs of the network.
+    """
+    idf = ngrams["ngrams/idf"]
+    features = NGrams(ngram_range, ngrams).features(sequences)
+    features.data *= idf[features.indices]
+    normalize(features, copy=False)
+    fit = _ridge if isinstance(head, Regression) else _logistic
+    with one_blas_thread():  # so that the weights do not depend on the number of threads
+        kernel, bias = fit(features, targets, sample_weight, head.n_outputs)
+    of_network, of_ngrams = factors(head, len(sequences))
+    fitted = {"kernel": kernel * idf[:, None] * of_ngrams, "bias": bias * of_ngrams, "factor": [of_network]}
+    return ngrams | {f"ngrams/{name}": np.asarray(value, np.float32) for name, value in fitted.items()}
+
+
+def factors(head: Head, n_texts: int) -> tuple[float, float]:
+    """Return the factors of the outputs of the network and of the linear part.
+
+    They are constants of the package, found on inner splits of six data sets with 100 to 9,000 texts
+    (benchmarks/README.md). The network gains weight with the number of texts that it has learned from. For
+    classes the factors sum to less than one, because the network is too confident.
+    """
+    if isinstance(head, Regression):
+        return 0.5, 0.5
+    return float(np.clip(0.15 + 0.1 * np.log10(n_texts / 100), 0.1, 0.35)), 0.7
+
+
+def _ridge(
+    X: sparse.csr_matrix, targets: np.ndarray, weights: np.ndarray, n_outputs: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the kernel (n_ngrams, n_outputs) and the bias of a ridge regression."""
+    model = Ridge(alpha=ALPHA).fit(X, targets, weights)
+    return model.coef_.reshape(n_outputs, -1).T, np.reshape(model.intercept_, n_outputs)
+
+
+def _logistic(
+    X: sparse.csr_matrix, targets: np.ndarray, weights: np.ndarray, n_outputs: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the kernel (n_ngrams, n_outputs) and the bias of a logistic regression.
+
+    Targets of shape (n_samples,) are classes that exclude each other; the columns of a matrix do not.
+    """
+    if targets.ndim == 2:
+        columns = [_logistic(X, column, weights, 1) for column in targets.T]
+        kernels, biases = zip(*columns, strict=True)
+        return np.hstack(kernels), np.concatenate(biases)
+    kernel, bias = np.zeros((X.shape[1], n_outputs)), np.zeros(n_outputs)
+    if len(np.unique(targets)) < 2:
+        return kernel, bias
+    model = LogisticRegression(C=C, tol=TOL, max_iter=1000).fit(X, targets, weights)
+    coef, intercept = model.coef_, model.intercept_
+    if n_outputs == 1:
+        return coef.T, intercept
+    if len(coef) == 1:  # two classes have one logit
+        coef, intercept = np.vstack([-coef, coef]) / 2, np.concatenate([-intercept, intercept]) / 2
+    bias[:] = intercept.min()  # of classes that only held-out texts have
+    columns = model.classes_.astype(int)
+    kernel[:, columns], bias[columns] = coef.T, intercept
+    return kernel, bias

@@ -1,0 +1,154 @@
+"""The linear part over n-grams: what it knows, how it is fitted, and how it joins the network."""
+
+import numpy as np
+import pytest
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression, Ridge
+
+import skrnn
+from skrnn import RNNTextClassifier, RNNTextRegressor
+
+TINY = {"rnn_units": 2, "embedding_dim": 2, "epochs": 1, "random_state": 0}
+RNG = np.random.default_rng(0)
+WORDS = [f"w{i}" for i in range(30)]
+TEXTS = [" ".join(RNG.choice(WORDS, RNG.integers(2, 9))) for _ in range(60)]
+LABELS = ["yes" if "w1" in text.split() or "w2" in text.split() else "no" for text in TEXTS]
+THREE = [["a", "b", "c"][len(text.split()) % 3] for text in TEXTS]
+NUMBERS = np.array([len(text.split()) + ("w3" in text) for text in TEXTS], float)
+
+
+def linear_outputs(estimator, texts):
+    """Return the outputs of the estimator without those of the network."""
+    weights = estimator._weights
+    network = estimator.transform(texts) @ weights["head/kernel"] + weights["head/bias"]
+    network *= weights["ngrams/factor"]
+    return estimator._outputs(texts) - network
+
+
+def features(ngram_range):
+    """Return the features of the training texts, from scikit-learn: pairs occur in two texts or more."""
+    vectorizer = TfidfVectorizer(ngram_range=ngram_range, binary=True, token_pattern=r"\w+")
+    X = vectorizer.fit_transform(TEXTS)
+    df = np.asarray((X > 0).sum(axis=0)).ravel()
+    terms = vectorizer.get_feature_names_out()
+    kept = [term for term, n in zip(terms, df, strict=True) if n > 1 or " " not in term]
+    return TfidfVectorizer(
+        ngram_range=ngram_range, binary=True, token_pattern=r"\w+", vocabulary=kept
+    ).fit_transform(TEXTS)
+
+
+@pytest.mark.parametrize("ngram_range", [(1, 1), (1, 2)])
+def test_the_linear_part_is_a_logistic_regression_on_tfidf(ngram_range):
+    classifier = RNNTextClassifier(ngram_range=ngram_range, **TINY).fit(TEXTS, LABELS)
+    X = features(ngram_range)
+    assert classifier._spec.n_ngrams == X.shape[1]
+    expected = LogisticRegression(C=10, tol=1e-3).fit(X, LABELS).decision_function(X)
+    found = linear_outputs(classifier, TEXTS)[:, 0]
+    assert np.corrcoef(found, expected)[0, 1] > 0.9999
+    assert found.std() / expected.std() == pytest.approx(0.7, rel=1e-3)
+
+
+def test_more_classes_have_one_logit_each():
+    classifier = RNNTextClassifier(ngram_range=(1, 1), **TINY).fit(TEXTS, THREE)
+    X = features((1, 1))
+    expected = 0.7 * LogisticRegression(C=10, tol=1e-3).fit(X, THREE).decision_function(X)
+    found = linear_outputs(classifier, TEXTS)
+    np.testing.assert_allclose(found, expected, atol=0.02)
+
+
+def test_labels_that_do_not_exclude_each_other_have_a_model_each():
+    Y = np.array(
+        [[label == "yes", "w3" in text, True] for text, label in zip(TEXTS, LABELS, strict=True)], int
+    )
+    classifier = RNNTextClassifier(ngram_range=(1, 1), **TINY).fit(TEXTS, Y)
+    X = features((1, 1))
+    found = linear_outputs(classifier, TEXTS)
+    for j in range(2):
+        expected = 0.7 * LogisticRegression(C=10, tol=1e-3).fit(X, Y[:, j]).decision_function(X)
+        np.testing.assert_allclose(found[:, j], expected, atol=0.02)
+    np.testing.assert_allclose(found[:, 2], 0, atol=1e-6)  # a constant column teaches nothing
+
+
+def test_the_linear_part_of_a_regressor_is_a_ridge_regression():
+    regressor = RNNTextRegressor(ngram_range=(1, 2), **TINY).fit(TEXTS, NUMBERS)
+    X = features((1, 2))
+    expected = Ridge(alpha=1.0).fit(X, NUMBERS).predict(X)
+    found = linear_outputs(regressor, TEXTS)[:, 0]
+    assert np.corrcoef(found, expected)[0, 1] > 0.9999
+
+
+def test_sample_weights_reach_the_linear_part():
+    weights = np.array([label == "yes" or i % 2 for i, label in enumerate(LABELS)], float)
+    kept = weights > 0
+    some = [text for text, k in zip(TEXTS, kept, strict=True) if k]
+    classifier = RNNTextClassifier(ngram_range=(1, 1), **TINY).fit(TEXTS, LABELS, sample_weight=weights)
+    X = features((1, 1))
+    labels = np.array(LABELS)[kept]
+    expected = 0.7 * LogisticRegression(C=10, tol=1e-3).fit(X[kept], labels).decision_function(X[kept])
+    found = linear_outputs(classifier, some)[:, 0]
+    np.testing.assert_allclose(found, expected, atol=0.02)
+
+
+def test_the_network_gains_weight_with_the_number_of_texts():
+    from skrnn.fitting.ngrams import factors
+
+    head = RNNTextClassifier(**TINY).fit(TEXTS, LABELS)._head
+    shares = [factors(head, n)[0] for n in (10, 100, 1000, 10_000, 1_000_000)]
+    np.testing.assert_allclose(shares, [0.1, 0.15, 0.25, 0.35, 0.35])
+
+
+def test_the_network_is_the_same_with_and_without_ngrams():
+    with_ngrams = RNNTextClassifier(**TINY).fit(TEXTS, LABELS)
+    without = RNNTextClassifier(ngram_range=None, **TINY).fit(TEXTS, LABELS)
+    np.testing.assert_array_equal(with_ngrams.transform(TEXTS), without.transform(TEXTS))
+    assert with_ngrams.loss_curve_ == without.loss_curve_
+    assert not np.allclose(with_ngrams.decision_function(TEXTS), without.decision_function(TEXTS), atol=0.1)
+    assert "ngrams/kernel" not in without._weights
+
+
+@pytest.mark.parametrize("ngram_range", ["auto", (1, 3), (2, 2), None])
+def test_the_keras_model_and_a_saved_file_hold_the_ngrams(ngram_range, tmp_path):
+    classifier = RNNTextClassifier(ngram_range=ngram_range, **TINY).fit(TEXTS, THREE)
+    texts = [*TEXTS[:9], "", "w1", "unknown words"]
+    expected = classifier.predict_proba(texts)
+    found = classifier.model_.predict(classifier.padded_ids(texts), verbose=0)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    skrnn.save(classifier, tmp_path / "model.skrnn")
+    np.testing.assert_array_equal(skrnn.load(tmp_path / "model.skrnn").predict_proba(texts), expected)
+
+
+def test_auto_reads_longer_ngrams_of_characters_and_none_for_many_classes():
+    assert RNNTextClassifier(**TINY).fit(TEXTS, LABELS)._spec.ngram_range == (1, 2)
+    assert RNNTextClassifier(analyzer="char", **TINY).fit(TEXTS, LABELS)._spec.ngram_range == (1, 3)
+    many = RNNTextClassifier(**TINY).fit(TEXTS * 3, np.arange(180) % 65)
+    assert many._spec.ngram_range is None
+
+
+def test_held_out_scores_are_those_of_the_mixture():
+    classifier = RNNTextClassifier(**TINY)
+    classifier.fit(TEXTS[:40], LABELS[:40], X_val=TEXTS[40:], y_val=LABELS[40:])
+    assert classifier.best_validation_score_ == pytest.approx(classifier.score(TEXTS[40:], LABELS[40:]))
+
+
+def test_partial_fit_trains_the_weights_of_ngrams_with_the_network():
+    classifier = RNNTextClassifier(**TINY)
+    for _ in range(3):
+        classifier.partial_fit(TEXTS, LABELS, classes=["no", "yes"])
+    first = classifier._weights["ngrams/kernel"].copy()
+    assert np.abs(first).max() > 1e-3
+    classifier.partial_fit(TEXTS, LABELS)
+    assert not np.array_equal(classifier._weights["ngrams/kernel"], first)
+    found = classifier.model_.predict(classifier.padded_ids(TEXTS), verbose=0)[:, 0]
+    np.testing.assert_allclose(found, classifier.predict_proba(TEXTS)[:, 1], atol=1e-6)
+
+
+def test_a_warm_start_learns_the_ngrams_anew():
+    classifier = RNNTextClassifier(warm_start=True, **TINY).fit(TEXTS, LABELS)
+    classifier.fit(TEXTS[:50], LABELS[:50])
+    assert classifier._spec.n_ngrams < RNNTextClassifier(**TINY).fit(TEXTS, LABELS)._spec.n_ngrams
+
+
+@pytest.mark.parametrize("value", [(2, 1), (0, 1), (1,), (1, 2, 3), (1.0, 2), (1, 10**9)])
+def test_an_impossible_range_is_an_error(value):
+    with pytest.raises(ValueError, match="ngram_range parameter of RNNTextClassifier must be two integers"):
+        RNNTextClassifier(ngram_range=value, **TINY).fit(TEXTS, LABELS)
