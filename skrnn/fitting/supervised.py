@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from numbers import Integral
+from typing import cast
+
+import numpy as np
 
 from skrnn.fitting.ngrams import fit_ngrams, frequent_ngrams
 from skrnn.fitting.start import PretrainedMixin, Start
@@ -26,7 +28,7 @@ class SupervisedMixin(SupervisedParameters, PretrainedMixin):
             ngram_range = (1, longest) if head.n_outputs <= MAX_OUTPUTS else None
         if ngram_range is None:
             return start
-        sizes = [size for size in ngram_range if isinstance(size, Integral) and 1 <= size <= MAX_SIZE]
+        sizes = [n for n in ngram_range if isinstance(n, (int, np.integer)) and 1 <= n <= MAX_SIZE]
         if len(sizes) != 2 or len(ngram_range) != 2 or sizes[0] > sizes[1]:
             raise ValueError(
                 f"The ngram_range parameter of {type(self).__name__} must be two integers, the smallest and "
@@ -45,4 +47,6 @@ class SupervisedMixin(SupervisedParameters, PretrainedMixin):
         if ngram_range is None:
             return {}
         ngrams = {name: array for name, array in start.weights.items() if name.startswith("ngrams")}
-        return fit_ngrams(head, ngram_range, ngrams, *start.examples)
+        sequences, targets, sample_weight = start.examples
+        targets = cast(np.ndarray, targets)
+        return fit_ngrams(head, ngram_range, ngrams, sequences, targets, sample_weight)
