@@ -52,20 +52,23 @@ def halves(rows, seed):
     return (a, c), (b, d)
 
 
-def baseline(name, train, test):
-    """Return the accuracy and calibration error of TF-IDF + LR with the better of two n-gram ranges."""
+def baselines(name):
+    """Return TF-IDF + LR with two n-gram ranges for words, or with one for characters."""
     if name in CHARACTERS:
         ranges = [{"analyzer": "char", "ngram_range": (1, 3)}]
     else:
         pattern = r"(?u)\w+|[^\w\s]"
         ranges = [{"token_pattern": pattern, "ngram_range": (1, n)} for n in (1, 2)]
-    scores = []
-    for options in ranges:
-        model = make_pipeline(
-            TfidfVectorizer(sublinear_tf=True, **options), LogisticRegression(C=10, max_iter=1000)
-        )
-        scores.append((model.fit(*train).score(*test), calibration_error(model, *test)))
-    return max(scores)
+    return [
+        make_pipeline(TfidfVectorizer(sublinear_tf=True, **options), LogisticRegression(C=10, max_iter=1000))
+        for options in ranges
+    ]
+
+
+def baseline(name, train, test):
+    """Return the accuracy and calibration error of the better of the baselines."""
+    fitted = [model.fit(*train) for model in baselines(name)]
+    return max((model.score(*test), calibration_error(model, *test)) for model in fitted)
 
 
 def calibration_error(classifier, X, y, bins=10):
@@ -78,6 +81,18 @@ def calibration_error(classifier, X, y, bins=10):
     return float(sum(gaps))
 
 
+def parse_parameters(items):
+    """Return the parameters of NAME=VALUE items."""
+    parameters = {}
+    for item in items:
+        name, _, value = item.partition("=")
+        try:
+            parameters[name] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            parameters[name] = value
+    return parameters
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("data", type=Path)
@@ -88,13 +103,7 @@ def main():
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE")
     parser.add_argument("--out", type=Path, help="JSON file to write")
     arguments = parser.parse_args()
-    parameters = {}
-    for item in arguments.set:
-        name, _, value = item.partition("=")
-        try:
-            parameters[name] = ast.literal_eval(value)
-        except (ValueError, SyntaxError):
-            parameters[name] = value
+    parameters = parse_parameters(arguments.set)
     results = {}
     for name in arguments.sets:
         train, test = split(arguments.data / name, arguments.inner)
