@@ -1,6 +1,13 @@
 """The constructor parameters: each default, constraint and description once."""
 
-from skrnn.parameters.declaration import NON_NEGATIVE, SHARE, estimator, parameter
+from skrnn.parameters.declaration import (
+    NON_NEGATIVE,
+    SHARE,
+    Unused,
+    estimator,
+    parameter,
+    warn_of_unused,
+)
 from skrnn.parameters.decoding import PretrainedParameters, Seq2SeqParameters, WritingParameters
 from skrnn.parameters.network import NetworkParameters
 from skrnn.parameters.training import TrainingParameters
@@ -12,7 +19,9 @@ __all__ = [
     "PretrainedParameters",
     "Seq2SeqParameters",
     "TrainingParameters",
+    "Unused",
     "WritingParameters",
     "estimator",
     "parameter",
+    "warn_of_unused",
 ]
