@@ -132,6 +132,8 @@ class FitMixin(StartMixin, CallbackSupportMixin):
                     wanted_by=f"{type(self).__name__}.fit",
                     callbacks=self.callbacks or (),
                     checkpoint=None if self.checkpoint is None else Checkpoint(self.checkpoint, monitor),
+                    history=monitor.history,
+                    after_training=monitor.finish,
                 )
             )
         return fitted()
@@ -162,6 +164,7 @@ class FitMixin(StartMixin, CallbackSupportMixin):
                     wanted_by=f"{type(self).__name__}.partial_fit",
                     callbacks=self.callbacks or (),
                     optimizer_state=progress["state"] if same_optimizer else {},
+                    after_training=monitor.finish,
                 )
             )
         monitor.history["loss"][:0] = vars(self).get("loss_curve_", [])

@@ -125,7 +125,8 @@ class TrainingParameters:
         allowed=[list, tuple, None],
         stage="training",
         doc="""list of keras.callbacks.Callback or None
-        Keras callbacks for the training.""",
+        Keras callbacks for the training. With held-out texts their logs have "val_loss" and "val_score".
+        Callbacks that change the learning rate need schedule="constant".""",
     )
     checkpoint: Any = parameter(
         default=None,
