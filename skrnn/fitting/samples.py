@@ -31,7 +31,7 @@ class Samples(NamedTuple):
     def split(
         self, fraction: float, rng: np.random.Generator, *, owner: str, stratify: bool
     ) -> tuple[Samples, Samples]:
-        """Return the samples to train on and those that are held out, of which none has a weight of 0.
+        """Return the samples to train on and those that are held out; both have a positive weight.
 
         Parameters
         ----------
@@ -53,29 +53,43 @@ class Samples(NamedTuple):
         ValueError
             If there are too few samples.
         """
-        rows = np.flatnonzero(self.weights)
-        n = len(rows)
+        n = len(self.texts)
         if n < 2:
             raise ValueError(
                 f"early_stopping of {owner} needs 2 texts or more to hold some out. Got {n}. Set "
                 "early_stopping=False."
             )
-        n_held = max(1, round(n * fraction))
-        if n_held == n:
+        if max(1, round(n * fraction)) == n:
             raise ValueError(
                 f"validation_fraction of {owner} leaves no texts for training: {fraction} of {n} texts. "
                 "Lower it."
             )
+        kept, held = self._split_rows(np.arange(n), fraction, rng, stratify)
+        if not (self.weights[kept].any() and self.weights[held].any()):
+            weighted = np.flatnonzero(self.weights)
+            if len(weighted) < 2:
+                raise ValueError(
+                    f"early_stopping of {owner} needs 2 texts or more with a positive weight. Got "
+                    f"{len(weighted)}. Set early_stopping=False."
+                )
+            _, held = self._split_rows(weighted, fraction, rng, stratify)
+            kept = np.setdiff1d(np.arange(n), held)
+        return self.take(np.sort(kept)), self.take(np.sort(held))
+
+    def _split_rows(
+        self, rows: np.ndarray, fraction: float, rng: np.random.Generator, stratify: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the rows to train on and those to hold out, of which both have one or more."""
+        n_held = min(max(1, round(len(rows) * fraction)), len(rows) - 1)
         strata = self.targets[rows] if stratify and self.targets is not None else None
         if strata is not None:
             classes, counts = np.unique(strata, return_counts=True)
-            if counts.min() < 2 or n_held < len(classes) or n - n_held < len(classes):
+            if counts.min() < 2 or n_held < len(classes) or len(rows) - n_held < len(classes):
                 strata = None
-        _, held = train_test_split(
+        kept, held = train_test_split(
             rows, test_size=n_held, random_state=int(rng.integers(2**31)), stratify=strata
         )
-        kept = np.setdiff1d(np.arange(len(self.texts)), held)
-        return self.take(kept), self.take(np.sort(held))
+        return kept, held
 
 
 def weights_of(name: str) -> str:

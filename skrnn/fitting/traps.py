@@ -15,7 +15,7 @@ from sklearn.exceptions import DataConversionWarning
 from skrnn.ragged import N_SPECIAL, UNKNOWN, Ragged
 
 MAX_CUT = 1 / 3  # share of the training texts that may be truncated without a warning
-MIN_UNKNOWN, MAX_UNKNOWN = 50, 0.6  # unknown tokens of a call: their least number and their share
+MIN_UNKNOWN, MAX_UNKNOWN = 30, 0.6  # unknown tokens of a call: their least number and their share
 MIN_RARE, MAX_RARE = 100, 0.8  # words that occur once, among all words of the training texts
 MAX_RUNS = 1 / 3  # share of the words that are whole sentences
 # Eight letters and more of a script that puts no spaces between words: Chinese, Japanese, Thai, Lao, Tibetan,
