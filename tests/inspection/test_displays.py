@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 
 from skrnn import RNNTextClassifier, RNNTextEncoder, RNNTextSeq2Seq
 from skrnn.displays import AttentionDisplay, EncodingDisplay, TokenImportanceDisplay, TrainingCurveDisplay
-from skrnn.inspection.axes import drawable
+from skrnn.inspection.axes import _installed_fonts, drawable
 
 plt = pytest.importorskip("matplotlib.pyplot")
 
@@ -180,12 +180,17 @@ def test_characters_that_no_font_has_become_boxes_with_one_warning(monkeypatch):
 
 
 def test_a_font_that_has_the_characters_is_chosen(monkeypatch):
+    characters = {"other": {"b"}, "right": {"\u7535"}}
+    monkeypatch.setattr("skrnn.inspection.axes._characters", lambda file: characters.get(file, {"a"}))
     monkeypatch.setattr(
-        "skrnn.inspection.axes._characters", lambda file: {"font of \u7535": {"\u7535"}}.get(file, set("a"))
-    )
-    monkeypatch.setattr(
-        "skrnn.inspection.axes._installed_fonts", lambda: [("Other", "other"), ("Right", "font of \u7535")]
+        "skrnn.inspection.axes._installed_fonts", lambda: [("Other", "other"), ("Right", "right")]
     )
     labels, families = drawable(["\u7535a"])
     assert labels == ["\u7535a"] and families == [*plt.rcParams["font.family"], "Right"]
     assert drawable(["a"]) == (["a"], plt.rcParams["font.family"])
+
+
+def test_fonts_that_draw_boxes_or_formulas_are_not_chosen():
+    names = [name for name, _ in _installed_fonts()]
+    assert "DejaVu Sans" in names and not [name for name in names if name.startswith(("cm", "Last Resort"))]
+    assert drawable(["good \u05e9"]) == (["good \u05e9"], plt.rcParams["font.family"])

@@ -9,8 +9,8 @@ from skrnn import RNNTextClassifier
 TEXTS, LABELS = ["good film", "bad film"] * 8, [0, 1] * 8
 HELD_OUT = {"X_val": TEXTS[:4], "y_val": LABELS[:4]}
 TINY = {
-    "layer": "simple_rnn", "rnn_units": 2, "embedding_dim": 2, "epochs": 3, "batch_size": 8, "random_state": 0,
-    "r_drop": 0.0,
+    "layer": "simple_rnn", "rnn_units": 2, "embedding_dim": 2, "epochs": 3, "batch_size": 8,
+    "random_state": 0, "r_drop": 0.0,
 }  # fmt: skip
 
 
