@@ -71,9 +71,9 @@ def test_class_weights_of_an_indicator_matrix_are_multiplied_as_in_a_forest():
     expected = compute_sample_weight("balanced", Y)
     assert same_weights(balanced, RNNTextClassifier(**TINY).fit(TEXTS, Y, sample_weight=expected))
     for wrong in ({0: 1, 1: 5}, dicts[:1]):
-        with pytest.raises(ValueError, match="class_weight of .* must be a list of 2 dicts"):
+        with pytest.raises(ValueError, match=r"class_weight of .* must be a list of 2 dicts"):
             RNNTextClassifier(class_weight=wrong, **TINY).fit(TEXTS, Y)
-    with pytest.raises(ValueError, match="class_weight of .* must be a dict"):
+    with pytest.raises(ValueError, match=r"class_weight of .* must be a dict"):
         RNNTextClassifier(class_weight=dicts, **TINY).fit(TEXTS, LABELS)
 
 

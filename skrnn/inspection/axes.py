@@ -140,7 +140,7 @@ def _files_of(families: Iterable[str]) -> list[str]:
     for family in families:
         try:
             properties = font_manager.FontProperties(family=[family])  # a str would be a pattern
-            files.append(font_manager.findfont(properties, fallback_to_default=False))
+            files.append(str(font_manager.findfont(properties, fallback_to_default=False)))
         except ValueError:  # the font is not installed, and matplotlib skips it too
             continue
     return files
