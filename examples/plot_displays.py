@@ -50,8 +50,8 @@ plt.show()
 # %%
 # The importance of each token
 # ----------------------------
-# Each token is removed once. A bar to the right means that the classifier is
-# less certain of its label without the token.
+# Each token is removed once. A bar to the right means that the probability of
+# the label is lower without the token.
 display = TokenImportanceDisplay.from_estimator(
     classifier,
     "Return the rows of the DataFrame whose index is sorted along the given "

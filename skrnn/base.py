@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from skrnn.fitting import FitMixin, as_objects
+from skrnn.fitting import FitMixin, as_objects, count_unknown, warn_of_unknown
 from skrnn.parameters import estimator
 from skrnn.ragged import Ragged
 from skrnn.serve import Forward, n_threads
@@ -42,6 +42,12 @@ class BaseRNNText(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FitMixin):
         return {name: value for name, value in state.items() if name != "_forward"}
 
     def _ids(self, texts: list[str]) -> Ragged:
+        """Return the ids of texts; a warning says if most of them are unknown."""
+        ids = self._truncated_ids(texts)
+        warn_of_unknown(count_unknown(ids.ids), len(ids.ids), owner=type(self).__name__)
+        return ids
+
+    def _truncated_ids(self, texts: list[str]) -> Ragged:
         return self._tokens.encode(texts).truncate(self.sequence_length_, self._truncation)
 
     def _unique(self, X: Any) -> tuple[list[str], list[int]]:
@@ -64,8 +70,12 @@ class BaseRNNText(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FitMixin):
         unique, places = self._unique(X)
         rows = np.empty((len(unique), width(self._forward)), np.float32)
         compute, threads = method(self._forward), n_threads(self.n_jobs)
+        n_unknown, n_tokens = 0, 0
         for i in range(0, len(unique), BLOCK):
-            rows[i : i + BLOCK] = compute(self._ids(unique[i : i + BLOCK]), threads)
+            block = self._truncated_ids(unique[i : i + BLOCK])
+            rows[i : i + BLOCK] = compute(block, threads)
+            n_unknown, n_tokens = n_unknown + count_unknown(block.ids), n_tokens + len(block.ids)
+        warn_of_unknown(n_unknown, n_tokens, owner=type(self).__name__)
         return rows if len(unique) == len(places) else rows[places]
 
     def transform(self, X: Any) -> np.ndarray:

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import ClassifierMixin
-from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 from sklearn.utils.multiclass import type_of_target
 
 from skrnn.base import BaseRNNText
 from skrnn.compat import StrOptions, fit_context
-from skrnn.fitting import Samples, SupervisedMixin
-from skrnn.parameters import NON_NEGATIVE, estimator, parameter
+from skrnn.fitting import MAX_WEIGHT, Samples, SupervisedMixin
+from skrnn.parameters import NON_NEGATIVE, Unused, estimator, parameter
 from skrnn.spec import Spec
 from skrnn.targets import Classification, classification_head
 from skrnn.train.recipe import Recipe
@@ -52,10 +52,12 @@ class RNNTextClassifier(ClassifierMixin, SupervisedMixin, BaseRNNText):
 
     class_weight: Any = parameter(
         default=None,
-        allowed=[dict, StrOptions({"balanced"}), None],
+        allowed=[dict, list, StrOptions({"balanced"}), None],
         stage="decoding",
-        doc="""dict, "balanced" or None
-        Weights of the classes in the loss, as in LogisticRegression.""",
+        doc="""dict, list of dicts, "balanced" or None
+        Weights of the classes in the loss, as in LogisticRegression. For an indicator matrix, a list with one
+        dict for each column, for example ``{0: 1, 1: 5}``; the weights of a row are multiplied, as in
+        RandomForestClassifier.""",
     )
     r_drop: float = parameter(
         default=1.0,
@@ -64,7 +66,11 @@ class RNNTextClassifier(ClassifierMixin, SupervisedMixin, BaseRNNText):
         doc="""float
         Weight of R-Drop (Liang et al. 2021). Each batch runs twice with different dropout masks, and the
         loss penalises the difference between the two outputs. It reduces overfitting. 0 disables it and
-        halves training time. It has no effect without dropout.""",
+        halves training time.""",
+        unused=Unused(
+            "dropout and recurrent_dropout are 0",
+            lambda e, _: e.r_drop and not e.dropout and (not e.recurrent_dropout or e.layer == "qrnn"),
+        ),
     )
 
     @fit_context(prefer_skip_nested_validation=True)
@@ -170,19 +176,38 @@ class RNNTextClassifier(ClassifierMixin, SupervisedMixin, BaseRNNText):
         samples = super()._samples(head, texts, y, sample_weight, name)
         if self.class_weight is None:
             return samples
-        if isinstance(self.class_weight, dict):
-            for label, weight in self.class_weight.items():
-                if not isinstance(weight, Real) or not 0 <= float(weight) < np.inf:
+        weights = (samples.weights * self._class_weights(head, samples)).astype(np.float32)
+        return samples._replace(weights=weights)
+
+    def _class_weights(self, head: Classification, samples: Samples) -> np.ndarray:
+        """Return what class_weight multiplies the weight of each text by, (n_samples,)."""
+        owner, given = type(self).__name__, self.class_weight
+        codes = np.asarray(samples.targets, np.int64).reshape(len(samples.texts), -1)
+        if isinstance(given, str):
+            return compute_sample_weight(given, codes)
+        n_columns = codes.shape[1]
+        dicts = given if isinstance(given, list) else [given]
+        if isinstance(given, list) is head.exclusive or len(dicts) != n_columns:
+            expected = (
+                "a dict" if head.exclusive else f"a list of {n_columns} dicts, one for each column of y"
+            )
+            raise ValueError(f"class_weight of {owner} must be {expected}. Got {given!r:.80} instead.")
+        weights = np.ones(len(codes))
+        for column, by_label in zip(codes.T, dicts, strict=True):
+            for label, weight in by_label.items():
+                if not isinstance(weight, Real) or not 0 <= float(weight) <= MAX_WEIGHT:
                     raise ValueError(
-                        f"class_weight of {type(self).__name__} must be finite numbers >= 0. Got {weight!r} "
+                        f"class_weight of {owner} must be numbers from 0 to {MAX_WEIGHT:g}. Got {weight!r} "
                         f"for class {label!r}."
                     )
-        weights = samples.weights * compute_sample_weight(self.class_weight, y).astype(np.float32)
-        return samples._replace(weights=weights)
+            classes = head.classes if head.exclusive else np.arange(2)
+            weights *= compute_class_weight(by_label, classes=classes, y=classes)[column]
+        return weights
 
     def _recipe(self, spec: Spec, *, n_tokens: int, n_texts: int) -> Recipe:
         recipe = super()._recipe(spec, n_tokens=n_tokens, n_texts=n_texts)
-        drops = recipe.dropout or recipe.recurrent_dropout  # without dropout, both runs are equal
+        drops_states = recipe.recurrent_dropout and spec.layer != "qrnn"
+        drops = recipe.dropout or drops_states  # without dropout, both runs are equal
         return replace(recipe, r_drop=float(self.r_drop) if drops else 0.0)
 
     def _attributes(self, head: Any, *arguments: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from skrnn.compat import StrOptions, fit_context
 from skrnn.generation import GenerationMixin
-from skrnn.parameters import SHARE, WritingParameters, estimator, parameter
+from skrnn.parameters import SHARE, Unused, WritingParameters, estimator, parameter
 from skrnn.spec import Spec
 from skrnn.targets import Autoencoder, Head, LanguageModel, NoHead, head_for
 from skrnn.train.recipe import Recipe
@@ -73,7 +73,10 @@ class RNNTextEncoder(WritingParameters, GenerationMixin):
         stage="training",
         doc="""float in [0, 1)
         Share of the tokens that are hidden from the autoencoder in training; the others are moved by up to
-        three places. It still has to restore the text. Other objectives do not use it.""",
+        three places. It still has to restore the text.""",
+        unused=Unused(
+            'the objective is not "autoencoder"', lambda e, _: e.objective not in ("auto", "autoencoder")
+        ),
     )
 
     @fit_context(prefer_skip_nested_validation=True)

@@ -142,7 +142,7 @@ class RNNTextSeq2Seq(PairFitMixin, BaseRNNText):
             If X is not a collection of strings.
         """
         texts, places = self._unique(X)
-        written, _ = self._writer().write(texts, self.beam_width)
+        written, _ = self._writer().write(texts, self._ids(texts), self.beam_width)
         return as_objects(written)[places]
 
     def predict_n_best(self, X: Any, n_best: int = 5) -> list[list[tuple[str, float]]]:
@@ -172,7 +172,8 @@ class RNNTextSeq2Seq(PairFitMixin, BaseRNNText):
                 f"n_best of RNNTextSeq2Seq.predict_n_best must be an int >= 1. Got {n_best!r} instead."
             )
         texts, places = self._unique(X)
-        written, values = self._writer().write(texts, max(int(n_best), self.beam_width), int(n_best))
+        width = max(int(n_best), self.beam_width)
+        written, values = self._writer().write(texts, self._ids(texts), width, int(n_best))
         pairs = list(zip(written, values.tolist(), strict=True))
         rows = [pairs[i : i + n_best] for i in range(0, len(pairs), n_best)]
         return [[pair for pair in rows[i] if np.isfinite(pair[1])] for i in places]

@@ -16,9 +16,11 @@ from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
-from skrnn.text import as_matrix, check_targets
+from skrnn.text import as_matrix, check_labels, check_one_column, check_targets
 
 CLASSIFICATION = ("binary", "multiclass", "multilabel-indicator")  # what type_of_target calls labels
+MAX_NUMBER = 1e150  # of targets: scores square them, in float64
+MAX_STANDARDISED = 1e15  # of standardised targets: the loss squares and sums them, in float32
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,8 +129,9 @@ class Classification(Supervised):
 
     def encode(self, y: Any, texts: list[str], *, owner: str, name: str = "y") -> np.ndarray:
         """Return the index of each label among the classes, int64 (n_samples,)."""
-        check_targets(y, owner, name)
+        check_labels(y, owner, name)
         check_consistent_length(texts, y)
+        check_one_column(y, owner, name)
         labels = column_or_1d(y, warn=True)
         unknown = np.flatnonzero(~np.isin(labels, self.classes))
         if len(unknown):
@@ -183,7 +186,7 @@ class Multilabel(Classification):
 
     def encode(self, y: Any, texts: list[str], *, owner: str, name: str = "y") -> np.ndarray:
         """Return the indicator matrix, float32 (n_samples, n_outputs)."""
-        check_targets(y, owner, name)
+        check_labels(y, owner, name)
         check_consistent_length(texts, y)
         return as_matrix(y, owner, name, self.n_outputs).astype(np.float32)
 
@@ -258,7 +261,17 @@ class Regression(Supervised):
         """Return standardised numbers, float32 (n_samples, n_outputs)."""
         check_targets(y, owner, name)
         check_consistent_length(texts, y)
-        return ((as_matrix(y, owner, name, self.n_outputs) - self.mean) / self.scale).astype(np.float32)
+        values = as_matrix(y, owner, name, self.n_outputs)
+        with np.errstate(over="ignore"):
+            standardised = (values - self.mean) / self.scale
+        row, column = np.unravel_index(np.abs(standardised).argmax(), standardised.shape)
+        if not abs(standardised[row, column]) <= MAX_STANDARDISED:
+            raise ValueError(
+                f"{name} of {owner} has {values[row, column]} at position {row}, which is more than "
+                f"{MAX_STANDARDISED:g} times the standard deviation of the training targets, "
+                f"{self.scale[column]}, away from their mean. Check the unit of {name}."
+            )
+        return standardised.astype(np.float32)
 
     @staticmethod
     def losses(outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
@@ -270,7 +283,8 @@ class Regression(Supervised):
         """Return the coefficient of determination, averaged over the columns; NaN for a single row."""
         if len(targets) < 2:
             return float("nan")
-        return float(r2_score(targets, outputs, sample_weight=weights))
+        first = targets[:1].astype(np.float64)  # without it a constant column is 0, not 0 up to rounding
+        return float(r2_score(targets - first, outputs - first, sample_weight=weights))
 
     def predict(self, outputs: np.ndarray) -> np.ndarray:
         """Return numbers in the unit of the training targets."""
@@ -307,12 +321,13 @@ def classification_head(y: Any, texts: list[str], *, owner: str, classes: Any = 
     ValueError
         If `y` holds no labels, or if there are fewer than two classes.
     """
-    check_targets(y, owner, "y")
+    check_labels(y, owner, "y")
     check_consistent_length(texts, y)
     check_classification_targets(y)
     if type_of_target(y) == "multilabel-indicator":
         n_outputs = as_matrix(y, owner, "y").shape[1]
         return Multilabel(n_outputs, np.arange(n_outputs))
+    check_one_column(y, owner, "y")
     found = np.unique(column_or_1d(y, warn=True) if classes is None else np.asarray(classes))
     if len(found) < 2:
         raise ValueError(
@@ -341,14 +356,24 @@ def regression_head(y: Any, texts: list[str], *, owner: str) -> Regression:
     Raises
     ------
     ValueError
-        If `y` does not hold one row of finite numbers for each text.
+        If `y` does not hold one row of finite numbers for each text, or if they are too large to be scored.
     """
     check_targets(y, owner, "y")
     check_consistent_length(texts, y)
     values = as_matrix(y, owner, "y")
-    spread = values.std(axis=0)
-    scale = np.where(spread > 0, spread, 1.0)
-    return Regression(values.shape[1], values.mean(axis=0), scale, one_column=np.asarray(y).ndim == 1)
+    largest = np.abs(values).max()
+    if largest > MAX_NUMBER:
+        raise ValueError(
+            f"y of {owner}.fit must hold numbers of at most {MAX_NUMBER:g}, whose squares are finite. Got "
+            f"numbers of up to {largest:g}. Divide y by a constant, for example numpy.divide(y, {largest:g})."
+        )
+    is_constant = values.min(axis=0) == values.max(axis=0)
+    mean = np.where(is_constant, values[0], values.mean(axis=0))
+    magnitude = np.abs(values).max(axis=0)
+    unit = np.exp2(np.floor(np.log2(np.where(magnitude > 0, magnitude, 1.0))))
+    spread = unit * (values / unit).std(axis=0)  # without the unit, squares of tiny numbers would be 0
+    scale = np.where(is_constant | (spread == 0), 1.0, spread)
+    return Regression(values.shape[1], mean, scale, one_column=np.asarray(y).ndim == 1)
 
 
 def head_for(y: Any, texts: list[str], *, owner: str) -> Head:
@@ -367,6 +392,6 @@ def head_for(y: Any, texts: list[str], *, owner: str) -> Head:
     -------
     head : Binary, Multiclass, Multilabel or Regression
     """
-    check_targets(y, owner, "y")
-    kind = type_of_target(y, input_name="y", raise_unknown=True)
+    check_labels(y, owner, "y")
+    kind = type_of_target(y, input_name="y")  # "unknown" for objects such as Decimal
     return (classification_head if kind in CLASSIFICATION else regression_head)(y, texts, owner=owner)

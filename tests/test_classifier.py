@@ -1,11 +1,13 @@
 """The classifier: class weights, early stopping, targets, seeds, pretrained encoders and warm starts."""
 
+import copy
 import pickle
 
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import log_loss
+from sklearn.utils.class_weight import compute_sample_weight
 
 from skrnn import RNNTextClassifier, RNNTextEncoder
 
@@ -44,6 +46,41 @@ def test_class_weights_equal_sample_weights():
     weighted = RNNTextClassifier(class_weight={"yes": 0.5, "no": 3}, **TINY).fit(TEXTS, y)
     expected = RNNTextClassifier(**TINY).fit(TEXTS, y, sample_weight=np.where(y == "yes", 0.5, 3))
     assert same_weights(weighted, expected)
+
+
+def test_class_weights_of_a_class_that_a_chunk_does_not_have():
+    options = TINY | {"class_weight": {"c": 5}}
+    classifier = RNNTextClassifier(**options).partial_fit(["x", "y"], ["a", "b"], classes=["a", "b", "c"])
+    assert classifier.partial_fit(["z"], ["c"]).classes_.tolist() == ["a", "b", "c"]
+    RNNTextClassifier(**TINY | {"class_weight": {"a": 0}}).partial_fit(["x"], ["a"], classes=["a", "b"])
+    with pytest.raises(ValueError, match="not in class_weight"):
+        RNNTextClassifier(**options).fit(["x", "y"] * 4, ["a", "b"] * 4)
+    held_out = {"X_val": ["x"], "y_val": ["a"]}  # it lacks the class b
+    RNNTextClassifier(**TINY | {"class_weight": {"b": 5}}).fit(["x", "y"] * 4, ["a", "b"] * 4, **held_out)
+    with pytest.raises(ValueError, match="gives every text of X_val a weight of 0"):
+        RNNTextClassifier(**TINY | {"class_weight": {"a": 0}}).fit(["x", "y"], ["a", "b"], **held_out)
+
+
+def test_class_weights_of_an_indicator_matrix_are_multiplied_as_in_a_forest():
+    Y = np.tile([[1, 0], [0, 1], [1, 1]], (8, 1))
+    dicts = [{0: 1, 1: 5}, {1: 3}]
+    expected = compute_sample_weight([{0: 1, 1: 5}, {0: 1, 1: 3}], Y)
+    plain = RNNTextClassifier(**TINY).fit(TEXTS, Y, sample_weight=expected)
+    assert same_weights(RNNTextClassifier(class_weight=dicts, **TINY).fit(TEXTS, Y), plain)
+    balanced = RNNTextClassifier(class_weight="balanced", **TINY).fit(TEXTS, Y)
+    expected = compute_sample_weight("balanced", Y)
+    assert same_weights(balanced, RNNTextClassifier(**TINY).fit(TEXTS, Y, sample_weight=expected))
+    for wrong in ({0: 1, 1: 5}, dicts[:1]):
+        with pytest.raises(ValueError, match=r"class_weight of .* must be a list of 2 dicts"):
+            RNNTextClassifier(class_weight=wrong, **TINY).fit(TEXTS, Y)
+    with pytest.raises(ValueError, match=r"class_weight of .* must be a dict"):
+        RNNTextClassifier(class_weight=dicts, **TINY).fit(TEXTS, LABELS)
+
+
+def test_the_unit_of_sample_weights_does_not_matter():
+    weights = np.linspace(1, 2, 24)
+    one, other = (RNNTextClassifier(**TINY).fit(TEXTS, LABELS, weights * unit) for unit in (1, 2.0**-20))
+    assert same_weights(one, other)
 
 
 def test_balanced_class_weights_multiply_sample_weights():
@@ -236,6 +273,28 @@ def test_a_classifier_starts_from_a_fitted_encoder(freeze):
 def test_an_encoder_that_is_not_fitted_is_refused():
     with pytest.raises(ValueError, match="encoder of RNNTextClassifier must be fitted"):
         RNNTextClassifier(encoder=RNNTextEncoder(), **TINY).fit(TEXTS, LABELS)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *[("rnn_units", 9), ("layer", "gru"), ("embedding_dim", 9), ("n_layers", 2), ("pooling", "mean")],
+        *[("n_components", 2), ("bidirectional", False), ("rnn_activation", "relu"), ("analyzer", "char")],
+        *[("lowercase", False), ("vocab_size", 50), ("vocab_size", None), ("vocabulary", ["good"])],
+        *[("min_df", 2), ("tokenizer", str.split), ("embeddings", "random"), ("encoder", RNNTextEncoder())],
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_a_network_that_training_continues_cannot_have_other_parameters(binary, name, value):
+    changed = copy.deepcopy(binary)
+    setattr(changed, name, value)
+    before = getattr(binary, name)
+    with pytest.raises(ValueError, match=rf"partial_fit of .* made with {name}={before!r}\. Got {name}="):
+        changed.partial_fit(TEXTS, LABELS)
+    with pytest.raises(
+        ValueError, match=rf"warm_start=True of .* Set {name}={before!r}, or set warm_start=False"
+    ):
+        changed.set_params(warm_start=True).fit(TEXTS, LABELS)
 
 
 def test_a_warm_start_continues_from_the_previous_fit():

@@ -59,3 +59,31 @@ def test_the_score_of_constant_held_out_targets_is_zero_or_one_as_in_scikit_lear
 def test_invalid_targets_are_refused(y, message):
     with pytest.raises(ValueError, match=message):
         RNNTextRegressor(**TINY).fit(TEXTS, y)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"y_val": [1.0]}, "y_val of RNNTextRegressor.fit needs X_val"),
+        ({"sample_weight_val": [1.0]}, "sample_weight_val of RNNTextRegressor.fit needs X_val"),
+        ({"X_val": ["a"]}, "y_val to be passed"),
+        ({"X_val": [], "y_val": []}, "X_val of RNNTextRegressor has 0 texts"),
+        ({"X_val": ["a"], "y_val": [1.0, 2.0]}, "inconsistent"),
+        (
+            {"X_val": ["a"], "y_val": [1.0], "sample_weight_val": [0.0]},
+            "sample_weight_val of .*Got only zeros",
+        ),
+        ({"X_val": ["a"], "y_val": [1.0]}, "early_stopping='score' of .* 2 held-out texts or more"),
+    ],
+    ids=lambda value: ", ".join(value) if isinstance(value, dict) else "",
+)
+def test_incomplete_held_out_data_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        RNNTextRegressor(**TINY | {"early_stopping": "score"}).fit(TEXTS, [1.0, 2.0] * 16, **arguments)
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e149])
+def test_predictions_of_tiny_and_huge_targets_are_finite(scale):
+    y = np.array([1.0, 3.0] * 16) * scale
+    found = RNNTextRegressor(**TINY).fit(TEXTS, y).predict(TEXTS)
+    np.testing.assert_allclose(found / scale, y / scale, atol=1)

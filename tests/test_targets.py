@@ -95,3 +95,11 @@ def test_scores_equal_those_of_scikit_learn():
 
 def test_the_score_of_equal_numbers_is_finite():
     assert np.isfinite(Regression.score(OUTPUTS, np.ones_like(OUTPUTS), WEIGHTS))
+
+
+@pytest.mark.parametrize("value", [0.1, 1.1, 1e9 + 0.1])
+def test_the_score_of_a_constant_column_is_0_in_float32(value):
+    targets = np.full((7, 1), value, np.float32)
+    outputs = targets + np.linspace(1, 2, 7, dtype=np.float32)[:, None] * targets
+    assert Regression.score(outputs, targets, WEIGHTS[:7]) == 0
+    assert Regression.score(targets, targets, WEIGHTS[:7]) == 1

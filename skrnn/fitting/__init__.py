@@ -2,7 +2,18 @@
 
 from skrnn.fitting.fit import FitMixin
 from skrnn.fitting.pairs import PairFitMixin
-from skrnn.fitting.samples import Samples, as_objects, generator
+from skrnn.fitting.samples import MAX_WEIGHT, Samples, as_objects, generator
 from skrnn.fitting.supervised import SupervisedMixin
+from skrnn.fitting.traps import count_unknown, warn_of_unknown
 
-__all__ = ["FitMixin", "PairFitMixin", "Samples", "SupervisedMixin", "as_objects", "generator"]
+__all__ = [
+    "MAX_WEIGHT",
+    "FitMixin",
+    "PairFitMixin",
+    "Samples",
+    "SupervisedMixin",
+    "as_objects",
+    "count_unknown",
+    "generator",
+    "warn_of_unknown",
+]

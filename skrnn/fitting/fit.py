@@ -8,12 +8,12 @@ from typing import Any, cast
 import numpy as np
 
 from skrnn.compat import CallbackSupportMixin, check_feature_names, with_callbacks
-from skrnn.fitting.samples import Samples, check_sample_weight, generator
+from skrnn.fitting.samples import Samples, check_sample_weight, generator, weights_of
 from skrnn.fitting.start import Start, StartMixin
-from skrnn.parameters import estimator
+from skrnn.parameters import estimator, warn_of_unused
 from skrnn.serve import n_threads
 from skrnn.spec import Spec, Weights
-from skrnn.targets import HEADS, Head, NoHead
+from skrnn.targets import HEADS, Head, NoHead, Regression
 from skrnn.text import check_texts
 from skrnn.train import Checkpoint, Examples, Job, Monitor, Validation, door, reported
 from skrnn.train.recipe import (
@@ -33,15 +33,15 @@ class FitMixin(StartMixin, CallbackSupportMixin):
 
     # -- reading -------------------------------------------------------------------------------
 
-    def _read(self, X: Any, *, reset: bool = False, min_texts: int = 0) -> list[str]:
+    def _read(self, X: Any, *, reset: bool = False, min_texts: int = 0, name: str = "X") -> list[str]:
         """Return texts as a list of str. At a `reset` the name of the column may be new."""
-        texts = check_texts(X, owner=type(self).__name__, missing=self.missing)
+        texts = check_texts(X, owner=type(self).__name__, missing=self.missing, name=name)
         if not reset and hasattr(X, "columns") and hasattr(self, "feature_names_in_"):
             check_feature_names(self, X, reset=False)
         if len(texts) < min_texts:
             raise ValueError(
-                f"{type(self).__name__} got {len(texts)} texts ({len(texts)} sample(s)) while a minimum of "
-                f"{min_texts} is required."
+                f"{name} of {type(self).__name__} has {len(texts)} texts ({len(texts)} sample(s)) while a "
+                f"minimum of {min_texts} is required."
             )
         return texts
 
@@ -53,7 +53,8 @@ class FitMixin(StartMixin, CallbackSupportMixin):
         """Return texts with encoded targets and weights; `name` is that of the targets."""
         owner = type(self).__name__
         targets = head.encode(y, texts, owner=owner, name=name)
-        return Samples(texts, targets, check_sample_weight(sample_weight, len(texts), owner=owner))
+        weights = check_sample_weight(sample_weight, len(texts), owner=owner, name=weights_of(name))
+        return Samples(texts, targets, weights)
 
     # -- fitting -------------------------------------------------------------------------------
 
@@ -61,21 +62,37 @@ class FitMixin(StartMixin, CallbackSupportMixin):
         self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, sample_weight_val: Any
     ) -> dict[str, Any]:
         """Fit on texts and return the fitted attributes; the estimator does not change."""
+        owner = type(self).__name__
+        warn_of_unused(self, has_held_out=X_val is not None)
         texts = self._read(X, reset=True, min_texts=1)
         rng = generator(self.random_state)
         head = self._head_for(y, texts)
         train = self._samples(head, texts, y, sample_weight, "y")
-        if not train.weights.any():
-            raise ValueError(f"class_weight of {type(self).__name__} gives every text a weight of 0.")
         held_out = None
         if X_val is not None:
-            texts_val = self._read(X_val, reset=True, min_texts=1)
+            texts_val = self._read(X_val, reset=True, min_texts=1, name="X_val")
             held_out = self._samples(head, texts_val, y_val, sample_weight_val, "y_val")
+        elif y_val is not None or sample_weight_val is not None:
+            name = "sample_weight_val" if y_val is None else "y_val"
+            raise ValueError(f"{name} of {owner}.fit needs X_val, which is None. Pass the texts as X_val.")
         elif self._holds_out(len(texts)) and not isinstance(head, NoHead):
-            train, held_out = train.split(
-                self.validation_fraction, rng, owner=type(self).__name__, stratify=head.exclusive
+            train, held_out = train.split(self.validation_fraction, rng, owner=owner, stratify=head.exclusive)
+        if held_out is not None:
+            self._check_held_out(head, held_out)
+        if not train.weights.any():
+            raise ValueError(f"class_weight of {owner} gives every text a weight of 0.")
+        return self._train(head, train.balanced(), held_out, rng, (X, y, sample_weight))
+
+    def _check_held_out(self, head: Head, held_out: Samples) -> None:
+        """Raise an error if the score or the loss of the held-out texts is not defined."""
+        owner = type(self).__name__
+        if not held_out.weights.any():
+            raise ValueError(f"class_weight of {owner} gives every text of X_val a weight of 0.")
+        if self.early_stopping == "score" and isinstance(head, Regression) and len(held_out.texts) < 2:
+            raise ValueError(
+                f"early_stopping='score' of {owner} needs 2 held-out texts or more: the score of one number "
+                "is not defined. Set early_stopping=True, or hold out more texts."
             )
-        return self._train(head, train, held_out, rng, (X, y, sample_weight))
 
     def _holds_out(self, n_texts: int) -> bool:
         """Return whether early stopping holds out a share of the texts."""
@@ -117,6 +134,8 @@ class FitMixin(StartMixin, CallbackSupportMixin):
                     wanted_by=f"{type(self).__name__}.fit",
                     callbacks=self.callbacks or (),
                     checkpoint=None if self.checkpoint is None else Checkpoint(self.checkpoint, monitor),
+                    history=monitor.history,
+                    after_training=monitor.finish,
                 )
             )
         return fitted()
@@ -150,6 +169,7 @@ class FitMixin(StartMixin, CallbackSupportMixin):
                     wanted_by=f"{type(self).__name__}.partial_fit",
                     callbacks=self.callbacks or (),
                     optimizer_state=progress["state"] if same_optimizer else {},
+                    after_training=monitor.finish,
                 )
             )
         monitor.history["loss"][:0] = vars(self).get("loss_curve_", [])
@@ -198,6 +218,7 @@ class FitMixin(StartMixin, CallbackSupportMixin):
             "n_iter_": len(history["loss"]),
             "loss_curve_": history["loss"],
             "history_": history,
+            "_made_with": self._plain_parameters(),
         }
         if monitor.validation is not None:
             attributes["validation_scores_"] = history["val_score"]

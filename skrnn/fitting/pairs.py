@@ -10,8 +10,9 @@ from typing import Any, cast
 import numpy as np
 
 from skrnn.fitting.fit import FitMixin
-from skrnn.fitting.samples import Samples, as_objects, check_sample_weight
+from skrnn.fitting.samples import Samples, as_objects, check_sample_weight, weights_of
 from skrnn.fitting.start import MAX_LENGTH, PretrainedMixin, Start
+from skrnn.fitting.traps import warn_of_truncation
 from skrnn.parameters import Seq2SeqParameters, estimator
 from skrnn.ragged import BOUNDARY, UNKNOWN, Ragged
 from skrnn.serve import n_threads
@@ -36,7 +37,10 @@ class PairFitMixin(Seq2SeqParameters, PretrainedMixin, FitMixin):
                 "target text for each text."
             )
         targets = as_objects(self._read_targets(y, len(texts), name))
-        return Samples(texts, targets, check_sample_weight(sample_weight, len(texts), owner="RNNTextSeq2Seq"))
+        weights = check_sample_weight(
+            sample_weight, len(texts), owner="RNNTextSeq2Seq", name=weights_of(name)
+        )
+        return Samples(texts, targets, weights)
 
     def _start(
         self, head: Head, samples: Samples, rng: np.random.Generator, *, is_chunk: bool = False
@@ -52,6 +56,16 @@ class PairFitMixin(Seq2SeqParameters, PretrainedMixin, FitMixin):
             tokens, sources, spec, weights = self._network(head, texts, target_tokens.n_ids, rng)
         length = self.sequence_length or min(int(sources.lengths.max()), MAX_LENGTH)
         target_length = self.target_sequence_length or min(max(1, int(targets.lengths.max())), MAX_LENGTH)
+        if self.sequence_length is None:
+            warn_of_truncation(sources.lengths, length, owner="RNNTextSeq2Seq")
+        if self.target_sequence_length is None:
+            warn_of_truncation(
+                targets.lengths,
+                target_length,
+                owner="RNNTextSeq2Seq",
+                name="target texts",
+                parameter="target_sequence_length",
+            )
         attributes = {
             "_target_tokens": target_tokens,
             # unknown tokens are written only if the training targets have some

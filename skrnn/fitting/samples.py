@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.model_selection import train_test_split
 
+MAX_WEIGHT = 1e15  # of a sample: the loss sums its products with losses, in float32
+
 
 class Samples(NamedTuple):
     """Texts with what is to be learned from them."""
@@ -21,10 +23,15 @@ class Samples(NamedTuple):
         targets = None if self.targets is None else self.targets[rows]
         return Samples([self.texts[i] for i in rows], targets, self.weights[rows])
 
+    def balanced(self) -> Samples:
+        """Return the samples with weights whose mean is 1, so that their unit does not change the steps."""
+        mean = self.weights.mean(dtype=np.float64)
+        return self._replace(weights=(self.weights / mean).astype(np.float32))
+
     def split(
         self, fraction: float, rng: np.random.Generator, *, owner: str, stratify: bool
     ) -> tuple[Samples, Samples]:
-        """Return the samples to train on and those that are held out.
+        """Return the samples to train on and those that are held out; both have a positive weight.
 
         Parameters
         ----------
@@ -52,24 +59,47 @@ class Samples(NamedTuple):
                 f"early_stopping of {owner} needs 2 texts or more to hold some out. Got {n}. Set "
                 "early_stopping=False."
             )
-        n_held = max(1, round(n * fraction))
-        if n_held == n:
+        if max(1, round(n * fraction)) == n:
             raise ValueError(
                 f"validation_fraction of {owner} leaves no texts for training: {fraction} of {n} texts. "
                 "Lower it."
             )
-        strata = self.targets if stratify else None
-        if strata is not None:
-            classes, counts = np.unique(strata, return_counts=True)
-            if counts.min() < 2 or n_held < len(classes) or n - n_held < len(classes):
-                strata = None
-        kept, held = train_test_split(
-            np.arange(n), test_size=n_held, random_state=int(rng.integers(2**31)), stratify=strata
-        )
+        kept, held = self._split_rows(np.arange(n), fraction, rng, stratify)
+        if not (self.weights[kept].any() and self.weights[held].any()):
+            weighted = np.flatnonzero(self.weights)
+            if len(weighted) < 2:
+                raise ValueError(
+                    f"early_stopping of {owner} needs 2 texts or more with a positive weight. Got "
+                    f"{len(weighted)}. Set early_stopping=False."
+                )
+            _, held = self._split_rows(weighted, fraction, rng, stratify)
+            kept = np.setdiff1d(np.arange(n), held)
         return self.take(np.sort(kept)), self.take(np.sort(held))
 
+    def _split_rows(
+        self, rows: np.ndarray, fraction: float, rng: np.random.Generator, stratify: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the rows to train on and those to hold out, of which both have one or more."""
+        n_held = min(max(1, round(len(rows) * fraction)), len(rows) - 1)
+        strata = self.targets[rows] if stratify and self.targets is not None else None
+        if strata is not None:
+            classes, counts = np.unique(strata, return_counts=True)
+            if counts.min() < 2 or n_held < len(classes) or len(rows) - n_held < len(classes):
+                strata = None
+        kept, held = train_test_split(
+            rows, test_size=n_held, random_state=int(rng.integers(2**31)), stratify=strata
+        )
+        return kept, held
 
-def check_sample_weight(sample_weight: Any, n_samples: int, *, owner: str) -> np.ndarray:
+
+def weights_of(name: str) -> str:
+    """Return the name of the argument that holds the weights of targets: y or y_val."""
+    return "sample_weight" + name.removeprefix("y")
+
+
+def check_sample_weight(
+    sample_weight: Any, n_samples: int, *, owner: str, name: str = "sample_weight"
+) -> np.ndarray:
     """Return sample weights as float32, ones for None.
 
     Parameters
@@ -80,6 +110,8 @@ def check_sample_weight(sample_weight: Any, n_samples: int, *, owner: str) -> np
         Number of texts.
     owner : str
         Class name of the estimator, for the messages.
+    name : str, default="sample_weight"
+        Name of the argument, for the messages.
 
     Returns
     -------
@@ -92,21 +124,30 @@ def check_sample_weight(sample_weight: Any, n_samples: int, *, owner: str) -> np
     """
     if sample_weight is None:
         return np.ones(n_samples, np.float32)
-    weights = np.asarray(sample_weight, dtype=np.float32)
+    try:
+        weights = np.asarray(sample_weight, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} of {owner}.fit must hold numbers: {error}.") from error
     if weights.shape != (n_samples,):
         raise ValueError(
-            f"sample_weight of {owner}.fit must have shape ({n_samples},), one weight for each text. Got "
-            f"shape {weights.shape} instead (sample_weight.shape == {weights.shape})."
+            f"{name} of {owner}.fit must have shape ({n_samples},), one weight for each text. Got "
+            f"shape {weights.shape} instead ({name}.shape == {weights.shape})."
         )
     bad = np.flatnonzero(~np.isfinite(weights) | (weights < 0))
     if len(bad):
         raise ValueError(
-            f"sample_weight of {owner}.fit must be finite and >= 0. Got {weights[bad[0]]} at position "
+            f"{name} of {owner}.fit must be finite and >= 0. Got {weights[bad[0]]} at position "
             f"{bad[0]}, and {len(bad) - 1} more."
         )
-    if not weights.any():
-        raise ValueError(f"sample_weight of {owner}.fit must have a positive weight. Got only zeros.")
-    return weights
+    largest = weights.max(initial=0.0)
+    if not largest:
+        raise ValueError(f"{name} of {owner}.fit must have a positive weight. Got only zeros.")
+    if not 1 / MAX_WEIGHT <= largest <= MAX_WEIGHT:
+        raise ValueError(
+            f"the largest {name} of {owner}.fit must be between {1 / MAX_WEIGHT:g} and {MAX_WEIGHT:g}. Got "
+            f"{largest:g}. Divide {name} by its mean."
+        )
+    return weights.astype(np.float32)
 
 
 def generator(random_state: Any) -> np.random.Generator:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field, replace
+import warnings
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, cast
 
 import numpy as np
@@ -12,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skrnn.compat import clone_parametrized
 from skrnn.fitting.samples import Samples
+from skrnn.fitting.traps import warn_of_truncation, warn_of_unsplit
 from skrnn.parameters import NetworkParameters, PretrainedParameters, TrainingParameters, estimator
 from skrnn.ragged import N_SPECIAL, Ragged
 from skrnn.serve import initial_weights
@@ -25,6 +27,12 @@ MAX_LENGTH = 400  # tokens that are read of a text with sequence_length=None
 ENCODER_FIELDS = (  # of a Spec: what a network takes over from the one that it starts from
     *("embedding_dim", "layer", "rnn_units", "rnn_activation"),
     *("n_layers", "n_heads", "bidirectional"),
+)
+_FREE = {"sequence_length", "truncation", "missing", "trainable_embeddings"}  # may change between two fits
+FIXED = (  # what an estimator that continues its network must leave as it was: the others may change
+    *(parameter.name for parameter in fields(NetworkParameters) if parameter.name not in _FREE),
+    *("encoder", "tied_embeddings", "attention"),
+    *("shared_vocabulary", "target_vocab_size", "target_vocabulary"),
 )
 
 
@@ -58,12 +66,15 @@ class StartMixin(TrainingParameters, NetworkParameters, BaseEstimator):
         tokens, sequences, spec, weights = self._network(head, samples.texts, head.n_outputs, rng)
         longest = MAX_LENGTH if is_chunk else int(sequences.lengths.max())  # later chunks may be longer
         length = self.sequence_length or min(longest, MAX_LENGTH)
+        if self.sequence_length is None:
+            warn_of_truncation(sequences.lengths, length, owner=type(self).__name__)
         sequences = sequences.truncate(length, self.truncation)
         examples = Examples(sequences, samples.targets, samples.weights)
         return Start(tokens, examples, spec, weights, length, self.truncation)
 
     def _continued(self, chunk: Samples) -> Start:
         """Return what the next chunk of a stream starts from: the fitted network."""
+        self._check_unchanged("partial_fit", "call fit, or partial_fit of a clone,")
         length, truncation = self.sequence_length_, self._truncation
         sequences = self._tokens.encode(chunk.texts).truncate(length, truncation)
         examples = Examples(sequences, chunk.targets, chunk.weights)
@@ -85,12 +96,18 @@ class StartMixin(TrainingParameters, NetworkParameters, BaseEstimator):
                 known = np.abs(vectors).sum(axis=1) > 0
                 weights["embedding/embeddings"][known] = vectors[known]
             return tokens, sequences, spec, weights
+        if fitted is self:
+            self._check_unchanged("warm_start=True", "set warm_start=False")
+        else:
+            self._warn_of_replaced(fitted)
         tokens = fitted._tokens
         same = {name: getattr(fitted._spec, name) for name in ENCODER_FIELDS}
         spec = replace(self._spec_for(head, tokens.n_ids, n_outputs), **same)
         weights = initial_weights(spec, rng)
         self._copy_weights(fitted, weights)
-        return tokens, tokens.encode(texts), spec, weights
+        sequences = tokens.encode(texts)
+        self._check_tokens(tokens, texts, sequences)
+        return tokens, sequences, spec, weights
 
     def _with_ngrams(self, head: Head, start: Start) -> Start:
         """Return a start whose network also has n-grams, with weights of zero, if the estimator uses them."""
@@ -103,6 +120,40 @@ class StartMixin(TrainingParameters, NetworkParameters, BaseEstimator):
     def _fitted_network(self) -> Any:
         """Return the fitted estimator whose network training starts from, or None."""
         return self if self.warm_start and self.__sklearn_is_fitted__() else None
+
+    def _plain_parameters(self) -> dict[str, Any]:
+        """Return the parameters that fix the network and the vocabulary, if they are plain values."""
+        values = {name: getattr(self, name) for name in FIXED if hasattr(self, name)}
+        plain = (bool, int, float, str, type(None))
+        return {name: value for name, value in values.items() if isinstance(value, plain)}
+
+    def _check_unchanged(self, continued_by: str, remedy: str) -> None:
+        """Raise a ValueError if a parameter is not that of the network that training continues."""
+        now = self._plain_parameters()
+        for name, before in vars(self).get("_made_with", {}).items():
+            if name not in now or now[name] != before:
+                value = getattr(self, name)
+                raise ValueError(
+                    f"{continued_by} of {type(self).__name__} continues a network that was made with "
+                    f"{name}={before!r}. Got {name}={value!r:.80}. Set {name}={before!r}, or {remedy} to "
+                    "make a new network."
+                )
+
+    def _warn_of_replaced(self, encoder: Any) -> None:
+        """Warn of parameters in whose place those of the encoder are used."""
+        defaults = {parameter.name: parameter.default for parameter in fields(cast(Any, self))}
+        found = [
+            f"{name}={getattr(self, name)!r:.60} (of the encoder {getattr(encoder, name)!r:.60})"
+            for name in (*ENCODER_FIELDS, "analyzer")
+            if getattr(self, name) not in (defaults[name], getattr(encoder, name))
+        ]
+        if found:
+            warnings.warn(
+                f"{type(self).__name__}: {', '.join(found)} has no effect because encoder is given. Leave "
+                "such parameters at their defaults.",
+                UserWarning,
+                stacklevel=2,
+            )
 
     def _copy_weights(self, fitted: Any, weights: Weights) -> None:
         """Copy the weights of a fitted estimator; of an encoder all but its head."""
@@ -120,7 +171,7 @@ class StartMixin(TrainingParameters, NetworkParameters, BaseEstimator):
                 weights[name] = array.copy()
 
     def _fit_tokens(self, texts: list[str], vocab_size: int | None, vocabulary: Any) -> tuple[Tokens, Ragged]:
-        return Tokens.fit(
+        tokens, sequences = Tokens.fit(
             texts,
             analyzer=self.analyzer,
             lowercase=self.lowercase,
@@ -132,6 +183,13 @@ class StartMixin(TrainingParameters, NetworkParameters, BaseEstimator):
             vocab_size=vocab_size,
             vocabulary=vocabulary,
         )
+        self._check_tokens(tokens, texts, sequences)
+        return tokens, sequences
+
+    def _check_tokens(self, tokens: Tokens, texts: list[str], sequences: Ragged) -> None:
+        """Warn if the vocabulary does not suit the training texts; sub-words suit every text."""
+        if tokens.merges is None:
+            warn_of_unsplit(texts, sequences, tokens.vocabulary, owner=type(self).__name__)
 
     def _vectors(self, tokens: Tokens, sequences: Ragged, rng: np.random.Generator) -> np.ndarray | None:
         """Return initial rows of the embedding, zero where they are random, or None if all are."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from skrnn.inspection.axes import Display, label_ticks
+from skrnn.inspection.axes import Display, as_labels, drawable, label_ticks
 from skrnn.inspection.occlusion import check_text
 
 
@@ -106,8 +106,9 @@ class AttentionDisplay(Display):
         ax = self._set_axes(ax, figsize)
         image = ax.imshow(self.weights, cmap=cmap, vmin=0, vmax=1, aspect="auto")
         ax.figure.colorbar(image, ax=ax, label="attention")
-        label_ticks(ax.xaxis, self.source)
-        label_ticks(ax.yaxis, [*self.target, "(end)"])
+        labels, families = drawable(as_labels([*self.source, *self.target, "(end)"]))
+        label_ticks(ax.xaxis, labels[:n_columns], families)
+        label_ticks(ax.yaxis, labels[n_columns:], families)
         if max(map(len, self.source)) > 2:  # horizontal words would overlap
             ax.tick_params(axis="x", rotation=90)
         ax.set(xlabel="source", ylabel="target")

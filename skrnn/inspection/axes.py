@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any
+from unicodedata import category
 
 BLUE, ORANGE, GREY = "tab:blue", "tab:orange", "0.4"  # distinguishable with red-green colour blindness
 MAX_LABEL_LENGTH = 24  # characters of a tick label
-# matplotlib's default font lacks many scripts. These fonts cover them, and are tried after the user's
-# fonts if they are installed.
+# Fonts of formulas, and fonts that draw every character as a box.
+NO_TEXT_FONTS = ("cm", "STIXNon", "STIXSize", "Last Resort", "LastResort", ".LastResort")
+BOX = "\u25a1"  # stands for a character that no font has
+# matplotlib's default font lacks many scripts. Of the installed fonts, these are tried first.
 FALLBACK_FONTS = (
     *("Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "PingFang SC", "Hiragino Sans"),
     *("Microsoft YaHei", "Yu Gothic", "Malgun Gothic", "WenQuanYi Zen Hei", "Arial Unicode MS"),
@@ -56,33 +61,108 @@ class Display:
         return ax
 
 
-def label_ticks(axis: Any, tokens: Sequence[str]) -> None:
-    """Label the ticks of an axis with tokens.
+def label_ticks(axis: Any, labels: Sequence[str], families: list[str]) -> None:
+    """Label the ticks of an axis with labels and fonts from `drawable`.
 
-    White space becomes visible, long tokens are shortened, and a dollar sign
-    does not start a formula.
+    A dollar sign does not start a formula.
 
     Parameters
     ----------
     axis : matplotlib Axis
         For example ``ax.xaxis``.
-    tokens : sequence of str
+    labels : sequence of str
         Labels of the ticks 0, 1, 2 and so on.
+    families : list of str
+        Font families.
     """
+    axis.set_ticks(range(len(labels)), labels, parse_math=False, fontfamily=families)
+
+
+def as_labels(tokens: Sequence[str]) -> list[str]:
+    """Return tokens with visible white space, the long ones shortened."""
     labels = [token.translate(_VISIBLE) for token in tokens]
-    labels = [
+    return [
         label if len(label) <= MAX_LABEL_LENGTH else label[: MAX_LABEL_LENGTH - 1] + "\u2026"
         for label in labels
     ]
-    axis.set_ticks(range(len(labels)), labels, parse_math=False, fontfamily=font_families())
 
 
-def font_families() -> list[str]:
-    """Return the user's fonts, followed by the installed fallback fonts.
+def drawable(labels: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return labels and the fonts that have their characters.
 
-    matplotlib searches them in this order for each character.
+    matplotlib searches the fonts in their order for each character. Further
+    fonts follow those of the user if these lack a character. A character that
+    no installed font has is replaced by a box, and one warning says so. Call
+    it once for a plot, with all its texts.
+
+    Parameters
+    ----------
+    labels : sequence of str
+        Texts to draw.
+
+    Returns
+    -------
+    labels : list of str
+    families : list of str
+        For `fontfamily`.
     """
-    from matplotlib import font_manager, rcParams
+    from matplotlib import rcParams
 
-    installed = set(font_manager.get_font_names())
-    return [*rcParams["font.family"], *(name for name in FALLBACK_FONTS if name in installed)]
+    families = list(rcParams["font.family"])
+    missing = {c for label in labels for c in label if c.isprintable() or category(c) == "Cf"}
+    missing = missing.difference(*map(_characters, _files_of(families)))
+    for name, path in _installed_fonts():
+        if not missing:
+            break
+        found = missing & _characters(path)
+        if found:
+            families.append(name)
+            missing -= found
+    table = {ord(c): "" if category(c) in ("Cf", "Mn") else BOX for c in missing}
+    boxes = sorted(chr(c) for c, box in table.items() if box)
+    if boxes:
+        warnings.warn(
+            f"No installed font has {len(boxes)} of the characters: {''.join(boxes[:20])}. They are drawn as "
+            "boxes. Install a font that has them, for example Noto Sans CJK, and delete the font cache of "
+            "matplotlib in matplotlib.get_cachedir(); or add one with "
+            "matplotlib.font_manager.fontManager.addfont(path).",
+            UserWarning,
+            stacklevel=3,
+        )
+    return [label.translate(table) for label in labels], families
+
+
+def _files_of(families: Iterable[str]) -> list[str]:
+    """Return the files of font families."""
+    from matplotlib import font_manager
+
+    files = []
+    for family in families:
+        try:
+            properties = font_manager.FontProperties(family=[family])  # a str would be a pattern
+            files.append(str(font_manager.findfont(properties, fallback_to_default=False)))
+        except ValueError:  # the font is not installed, and matplotlib skips it too
+            continue
+    return files
+
+
+def _installed_fonts() -> list[tuple[str, str]]:
+    """Return name and file of the installed fonts, the fallback fonts first; one file of each name."""
+    from matplotlib import font_manager
+
+    fonts = {font.name: font.fname for font in font_manager.fontManager.ttflist if font.style == "normal"}
+    first = [name for name in FALLBACK_FONTS if name in fonts]
+    others = sorted(name for name in fonts.keys() - set(first) if not name.startswith(NO_TEXT_FONTS))
+    return [(name, fonts[name]) for name in [*first, *others]]
+
+
+@cache
+def _characters(file: str) -> frozenset[str]:
+    """Return the characters that matplotlib can draw with a font file."""
+    from matplotlib.ft2font import FT2Font
+
+    try:
+        font = FT2Font(file)
+    except (RuntimeError, OSError):  # damaged, or removed since matplotlib has listed it
+        return frozenset()
+    return frozenset(map(chr, font.get_charmap() if font.scalable else ()))  # not pictures of emoji

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.base import clone
 
-from skrnn.inspection.axes import Display, font_families
+from skrnn.inspection.axes import Display, drawable
 
 MAX_GROUPS = 20  # numeric labels with more distinct values get a colour bar instead of a legend
 
@@ -141,12 +141,13 @@ class EncodingDisplay(Display):
         """Draw the points of each label in one colour and marker, with a legend."""
         x, y = self.points.T
         groups = np.unique(labels)
+        names, families = drawable([f"{group}" for group in groups])
         for i, group in enumerate(groups):
             rows = labels == group
             marker = self.MARKERS[i // 10 % len(self.MARKERS)]
-            ax.scatter(x[rows], y[rows], color=f"C{i % 10}", marker=marker, label=f"{group}", **style)
+            ax.scatter(x[rows], y[rows], color=f"C{i % 10}", marker=marker, label=names[i], **style)
         n_columns = 1 + (len(groups) - 1) // 25
         # Beside the axes, the legend hides no point.
         legend = ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, ncols=n_columns)
         for entry in legend.get_texts():
-            entry.set(parse_math=False, fontfamily=font_families())
+            entry.set(parse_math=False, fontfamily=families)

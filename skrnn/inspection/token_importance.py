@@ -6,15 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from skrnn.inspection.axes import BLUE, GREY, ORANGE, Display, font_families, label_ticks
-from skrnn.inspection.occlusion import occlude
+from skrnn.inspection.axes import BLUE, GREY, ORANGE, Display, as_labels, drawable, label_ticks
+from skrnn.inspection.occlusion import occlude, value_name
 
 
 class TokenImportanceDisplay(Display):
     """Plot of how much each token of a text contributes to a prediction.
 
     Each token is hidden once, and its importance is how far the predicted
-    value falls. This works for every classifier or regressor that takes
+    value falls: the probability of a class, or the number that a regressor
+    predicts. This works for every classifier or regressor that takes
     texts, including pipelines with TfidfVectorizer. Create it with
     :meth:`from_estimator`, which predicts one text per token.
 
@@ -29,6 +30,8 @@ class TokenImportanceDisplay(Display):
         Value that the estimator predicts for the whole text.
     target_name : str, default=None
         Class or output that the value belongs to.
+    value_name : str, default="value"
+        What the value is, for the labels: for example "probability".
 
     Attributes
     ----------
@@ -62,12 +65,19 @@ class TokenImportanceDisplay(Display):
     """
 
     def __init__(
-        self, tokens: list[str], importances: Any, *, value: float, target_name: str | None = None
+        self,
+        tokens: list[str],
+        importances: Any,
+        *,
+        value: float,
+        target_name: str | None = None,
+        value_name: str = "value",
     ) -> None:
         self.tokens = tokens
         self.importances = np.asarray(importances)
         self.value = value
         self.target_name = target_name
+        self.value_name = value_name
 
     @classmethod
     def from_estimator(
@@ -78,6 +88,7 @@ class TokenImportanceDisplay(Display):
         target: Any = None,
         hide: str = "remove",
         token_pattern: str | None = None,
+        response_method: str = "auto",
         max_tokens: int = 30,
         ax: Any = None,
     ) -> TokenImportanceDisplay:
@@ -101,6 +112,11 @@ class TokenImportanceDisplay(Display):
             Regular expression that matches a token. None uses
             `token_pattern` of the estimator or, without one, words and
             punctuation marks. ``"."`` hides single characters.
+        response_method : {"auto", "predict_proba", "decision_function"}, \
+                default="auto"
+            Method of a classifier whose output is the value. "auto" is
+            `predict_proba` if the estimator has it. If the probability is
+            close to 1, "decision_function" shows more.
         max_tokens : int, default=30
             Maximum number of bars. The tokens with the largest absolute
             importance are drawn.
@@ -125,9 +141,15 @@ class TokenImportanceDisplay(Display):
             If matplotlib is not installed.
         """
         tokens, importances, value, name = occlude(
-            estimator, text, target=target, hide=hide, token_pattern=token_pattern
+            estimator,
+            text,
+            target=target,
+            hide=hide,
+            token_pattern=token_pattern,
+            response_method=response_method,
         )
-        display = cls(tokens, importances, value=value, target_name=name)
+        kind = value_name(estimator, response_method)
+        display = cls(tokens, importances, value=value, target_name=name, value_name=kind)
         return display.plot(ax, max_tokens=max_tokens)
 
     def plot(self, ax: Any = None, *, max_tokens: int = 30) -> TokenImportanceDisplay:
@@ -156,12 +178,15 @@ class TokenImportanceDisplay(Display):
         ax = self._set_axes(ax, (6.4, 1.2 + 0.24 * len(drawn)))
         ax.barh(positions, values, color=np.where(values >= 0, BLUE, ORANGE))
         ax.axvline(0, color=GREY, lw=0.8)
-        label_ticks(ax.yaxis, [self.tokens[i] for i in drawn])
+        number = f"{self.value_name} {self.value:.3g}"
+        title = f"{self.target_name}: {number}" if self.target_name else number
+        (title, *labels), families = drawable([title, *as_labels([self.tokens[i] for i in drawn])])
+        label_ticks(ax.yaxis, labels, families)
         ax.set_ylim(len(drawn) - 0.5, -0.5)
         n_omitted = len(self.tokens) - len(drawn)
         ax.set_xlabel(
-            "decrease without the token" + (f" (tokens not shown: {n_omitted})" if n_omitted else "")
+            f"decrease of the {self.value_name} without the token"
+            + (f" (tokens not shown: {n_omitted})" if n_omitted else "")
         )
-        title = f"{self.target_name}: {self.value:.3g}" if self.target_name else f"{self.value:.3g}"
-        ax.set_title(title, parse_math=False, fontfamily=font_families())
+        ax.set_title(title, parse_math=False, fontfamily=families)
         return self

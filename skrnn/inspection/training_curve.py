@@ -26,6 +26,9 @@ class TrainingCurveDisplay(Display):
         form.
     estimator_name : str, default=None
         Title of the plot.
+    by_score : bool, default=False
+        Whether training kept the weights with the highest score instead of
+        the lowest validation loss, as with ``early_stopping="score"``.
 
     Attributes
     ----------
@@ -37,10 +40,9 @@ class TrainingCurveDisplay(Display):
     figure_ : matplotlib Figure
         Figure that contains the axes.
     best_epoch_ : int or None
-        Epoch with the lowest validation loss, counted from 1, or None
-        without held-out texts. The estimator keeps the weights of this
-        epoch, unless `early_stopping="score"` selects the epoch with the
-        highest score.
+        Epoch whose weights were kept, counted from 1: the one with the lowest
+        validation loss, or with the highest score if `by_score` is True. None
+        without held-out texts.
 
     Examples
     --------
@@ -53,11 +55,20 @@ class TrainingCurveDisplay(Display):
 
     score_ax_: Any
 
-    def __init__(self, history: dict[str, list[float]], *, estimator_name: str | None = None) -> None:
+    def __init__(
+        self,
+        history: dict[str, list[float]],
+        *,
+        estimator_name: str | None = None,
+        by_score: bool = False,
+    ) -> None:
         self.history = history
         self.estimator_name = estimator_name
-        validation_losses = history.get("val_loss")
-        self.best_epoch_ = int(np.argmin(validation_losses)) + 1 if validation_losses else None
+        self.by_score = by_score
+        self.best_epoch_ = None
+        if history.get("val_loss"):
+            values = np.array(history["val_score"]) if by_score else -np.array(history["val_loss"])
+            self.best_epoch_ = int(np.where(np.isnan(values), -np.inf, values).argmax()) + 1
 
     @classmethod
     def from_estimator(cls, estimator: Any, *, ax: Any = None) -> TrainingCurveDisplay:
@@ -92,7 +103,9 @@ class TrainingCurveDisplay(Display):
                 f"estimators of skrnn do. Got {type(estimator).__name__} instead. For a pipeline, pass its "
                 "last step: pipeline[-1]."
             )
-        return cls(dict(estimator.history_), estimator_name=type(estimator).__name__).plot(ax)
+        by_score = getattr(estimator, "early_stopping", False) == "score"
+        name = type(estimator).__name__
+        return cls(dict(estimator.history_), estimator_name=name, by_score=by_score).plot(ax)
 
     def plot(self, ax: Any = None) -> TrainingCurveDisplay:
         """Draw the curves.
@@ -119,7 +132,8 @@ class TrainingCurveDisplay(Display):
         if self.best_epoch_ is not None:
             losses = self.history["val_loss"]
             lines += ax.plot(epochs, losses, color=ORANGE, label="validation loss", **style)
-            lines.append(ax.axvline(self.best_epoch_, color=GREY, ls=":", label="lowest validation loss"))
+            label = "highest validation score" if self.by_score else "lowest validation loss"
+            lines.append(ax.axvline(self.best_epoch_, color=GREY, ls=":", label=label))
         self.score_ax_ = None
         if self.history.get("val_score"):
             self.score_ax_ = ax.twinx()

@@ -1,6 +1,13 @@
 """The constructor parameters: each default, constraint and description once."""
 
-from skrnn.parameters.declaration import NON_NEGATIVE, SHARE, estimator, parameter
+from skrnn.parameters.declaration import (
+    NON_NEGATIVE,
+    SHARE,
+    Unused,
+    estimator,
+    parameter,
+    warn_of_unused,
+)
 from skrnn.parameters.decoding import (
     PretrainedParameters,
     Seq2SeqParameters,
@@ -18,7 +25,9 @@ __all__ = [
     "Seq2SeqParameters",
     "SupervisedParameters",
     "TrainingParameters",
+    "Unused",
     "WritingParameters",
     "estimator",
     "parameter",
+    "warn_of_unused",
 ]

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import warnings
 from collections.abc import Callable, Iterable
 from numbers import Integral, Real
-from textwrap import dedent, indent
+from textwrap import dedent, fill, indent
 from typing import Any, TypeVar, dataclass_transform
 
 from skrnn.compat import Interval
@@ -94,7 +95,23 @@ def options(names: Iterable[str]) -> str:
     return "{" + ", ".join(f'"{name}"' for name in names) + "}"
 
 
-def parameter(*, default: Any, allowed: Any, stage: str, doc: str) -> Any:
+@dataclasses.dataclass(frozen=True)
+class Unused:
+    """When a parameter has no effect.
+
+    Parameters
+    ----------
+    reason : str
+        Completes "It has no effect if", for the docstring and the warning.
+    applies : callable
+        Takes the estimator and whether `fit` got held-out texts, and returns whether the reason applies.
+    """
+
+    reason: str
+    applies: Callable[[Any, bool], bool]
+
+
+def parameter(*, default: Any, allowed: Any, stage: str, doc: str, unused: Unused | None = None) -> Any:
     """Return the dataclass field of a constructor parameter.
 
     Parameters
@@ -107,8 +124,35 @@ def parameter(*, default: Any, allowed: Any, stage: str, doc: str) -> Any:
         One of :data:`STAGES`, under which the docstring lists the parameter.
     doc : str
         The type in the first line, then the description.
+    unused : Unused, default=None
+        When the parameter has no effect; the docstring and a warning of `fit` say it.
     """
-    return dataclasses.field(default=default, metadata={"allowed": allowed, "stage": stage, "doc": doc})
+    metadata = {"allowed": allowed, "stage": stage, "doc": doc, "unused": unused}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def warn_of_unused(estimator: Any, *, has_held_out: bool) -> None:
+    """Warn of parameters that differ from their defaults and have no effect.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The estimator that is fitted.
+    has_held_out : bool
+        Whether `fit` got held-out texts.
+    """
+    found = []
+    for field in dataclasses.fields(estimator):
+        unused, value = field.metadata["unused"], getattr(estimator, field.name)
+        is_set = value is not field.default and repr(value) != repr(field.default)
+        if unused and is_set and unused.applies(estimator, has_held_out):
+            found.append(f"{field.name}={value!r:.60} has no effect because {unused.reason}.")
+    if found:
+        warnings.warn(
+            f"{type(estimator).__name__}: {' '.join(found)} Leave such parameters at their defaults.",
+            UserWarning,
+            stacklevel=2,
+        )
 
 
 @dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(parameter,))
@@ -152,7 +196,10 @@ def _fill_docstrings(cls: Any, fields: list[dataclasses.Field]) -> None:
             stage = field.metadata["stage"]
             entries.append(STAGES[stage])
         kind, _, text = field.metadata["doc"].partition("\n")
-        entries.append(f"{field.name} : {kind}, default={field.default!r}\n{indent(dedent(text), '    ')}")
+        text = dedent(text)
+        if field.metadata["unused"]:
+            text = fill(f"{text} It has no effect if {field.metadata['unused'].reason}.", 75)
+        entries.append(f"{field.name} : {kind}, default={field.default!r}\n{indent(text, '    ')}")
     _fill(cls, "{parameters}", "\n".join(entries))
     _fill(cls, "{attributes}", ATTRIBUTES)
     for name in {"fit", "partial_fit"} & vars(cls).keys():

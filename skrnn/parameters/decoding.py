@@ -11,6 +11,7 @@ from skrnn.parameters.declaration import (
     NON_NEGATIVE,
     POSITIVE_INT,
     SHARE,
+    Unused,
     estimator,
     options,
     parameter,
@@ -36,6 +37,7 @@ class PretrainedParameters:
         stage="layers",
         doc="""bool
         Whether training leaves the embedding and the layers of `encoder` unchanged.""",
+        unused=Unused("encoder is None", lambda e, _: e.encoder is None),
     )
 
 
@@ -80,6 +82,7 @@ class Seq2SeqParameters(WritingParameters):
         stage="tokens",
         doc="""int or None
         `vocab_size` of the target side; None for the same value.""",
+        unused=Unused("target_vocabulary is given", lambda e, _: e.target_vocabulary is not None),
     )
     target_vocabulary: Any = parameter(
         default=None,

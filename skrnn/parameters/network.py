@@ -6,10 +6,22 @@ from numbers import Real
 from typing import Any
 
 from skrnn.compat import Interval, StrOptions
-from skrnn.parameters.declaration import MIN_VOCAB_SIZE, POSITIVE_INT, estimator, options, parameter
+from skrnn.parameters.declaration import (
+    MIN_VOCAB_SIZE,
+    POSITIVE_INT,
+    Unused,
+    estimator,
+    options,
+    parameter,
+)
 from skrnn.serve import LAYERS, POOLINGS
 from skrnn.spec import ACTIVATIONS
 from skrnn.text import ANALYZERS
+
+
+def _given(embeddings: Any) -> bool:
+    """Return whether embeddings are vectors, which have a width, and no name of a way to make them."""
+    return not (isinstance(embeddings, str) and embeddings in ("auto", "random"))
 
 
 @estimator
@@ -49,6 +61,10 @@ class NetworkParameters:
         stage="tokens",
         doc="""bool
         Whether texts are converted to lower case.""",
+        unused=Unused(
+            "preprocessor or a callable analyzer is given",
+            lambda e, _: e.preprocessor is not None or callable(e.analyzer),
+        ),
     )
     strip_accents: Any = parameter(
         default=None,
@@ -56,6 +72,9 @@ class NetworkParameters:
         stage="tokens",
         doc="""{"ascii", "unicode"}, callable or None
         How accents are removed, as in CountVectorizer.""",
+        unused=Unused(
+            "preprocessor is given", lambda e, _: e.preprocessor is not None and not callable(e.analyzer)
+        ),
     )
     preprocessor: Any = parameter(
         default=None,
@@ -85,6 +104,7 @@ class NetworkParameters:
         stage="tokens",
         doc="""int or float
         Terms that occur in fewer texts are treated as unknown. A float is a share of the texts.""",
+        unused=Unused("vocabulary is given", lambda e, _: e.vocabulary is not None),
     )
     vocab_size: int | None = parameter(
         default=20000,
@@ -93,6 +113,7 @@ class NetworkParameters:
         doc="""int or None
         Maximum vocabulary size, including the three reserved ids (padding, unknown tokens, text
         boundaries). The most frequent terms are kept. None for no limit.""",
+        unused=Unused("vocabulary is given", lambda e, _: e.vocabulary is not None),
     )
     vocabulary: Any = parameter(
         default=None,
@@ -146,6 +167,7 @@ class NetworkParameters:
         stage="embedding",
         doc="""int
         Width of the embedding.""",
+        unused=Unused("embeddings are given, whose width it takes", lambda e, _: _given(e.embeddings)),
     )
 
     # -- stage 3
@@ -169,8 +191,8 @@ class NetworkParameters:
         allowed=[POSITIVE_INT],
         stage="layers",
         doc="""int
-        Attention heads of layer="self_attention"; `rnn_units` must be a multiple of it. Recurrent cells do
-        not use it.""",
+        Attention heads of layer="self_attention"; `rnn_units` must be a multiple of it.""",
+        unused=Unused('layer is not "self_attention"', lambda e, _: e.layer != "self_attention"),
     )
     bidirectional: bool = parameter(
         default=True,
@@ -203,5 +225,6 @@ class NetworkParameters:
         allowed=[StrOptions(set(ACTIVATIONS))],
         stage="encoding",
         doc=f"""{options(ACTIVATIONS)}
-        Activation of that linear layer. It has no effect if `n_components` is None.""",
+        Activation of that linear layer.""",
+        unused=Unused("n_components is None", lambda e, _: e.n_components is None),
     )

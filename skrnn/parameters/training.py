@@ -7,7 +7,7 @@ from numbers import Integral, Real
 from typing import Any
 
 from skrnn.compat import Interval, StrOptions
-from skrnn.parameters.declaration import NON_NEGATIVE, POSITIVE_INT, SHARE, estimator, parameter
+from skrnn.parameters.declaration import NON_NEGATIVE, POSITIVE_INT, SHARE, Unused, estimator, parameter
 
 
 @estimator
@@ -45,7 +45,8 @@ class TrainingParameters:
         stage="training",
         doc="""float in [0, 1)
         Share of the values of the hidden state that dropout sets to zero inside the cell. For
-        self-attention, share of the values that are added to a state. layer="qrnn" does not use it.""",
+        self-attention, share of the values that are added to a state.""",
+        unused=Unused('layer is "qrnn"', lambda e, _: e.layer == "qrnn"),
     )
     optimizer: str = parameter(
         default="adam",
@@ -85,6 +86,10 @@ class TrainingParameters:
         stage="training",
         doc="""float in (0, 1)
         Share of the texts that early stopping holds out, stratified by label where possible.""",
+        unused=Unused(
+            "early_stopping is False, or X_val is passed",
+            lambda e, held_out: not e.early_stopping or held_out,
+        ),
     )
     n_iter_no_change: int = parameter(
         default=3,
@@ -92,6 +97,10 @@ class TrainingParameters:
         stage="training",
         doc="""int
         Number of epochs without improvement after which early stopping stops.""",
+        unused=Unused(
+            "early_stopping is False and no X_val is passed",
+            lambda e, held_out: not (e.early_stopping or held_out),
+        ),
     )
     tol: float = parameter(
         default=0.0,
@@ -99,6 +108,10 @@ class TrainingParameters:
         stage="training",
         doc="""float
         Smallest fall of the validation loss, or rise of the score, that counts as an improvement.""",
+        unused=Unused(
+            "early_stopping is False and no X_val is passed",
+            lambda e, held_out: not (e.early_stopping or held_out),
+        ),
     )
     warm_start: bool = parameter(
         default=False,
@@ -112,7 +125,8 @@ class TrainingParameters:
         allowed=[list, tuple, None],
         stage="training",
         doc="""list of keras.callbacks.Callback or None
-        Keras callbacks for the training.""",
+        Keras callbacks for the training. With held-out texts their logs have "val_loss" and "val_score".
+        Callbacks that change the learning rate need schedule="constant".""",
     )
     checkpoint: Any = parameter(
         default=None,

@@ -76,9 +76,10 @@ class Writer:
             )
         return self.decoder.write(sources, search, n_beams=width, n_jobs=self.n_jobs)
 
-    def write(self, texts: list[str], width: int, n_best: int = 1) -> tuple[list[str], np.ndarray]:
+    def write(
+        self, texts: list[str], sources: Ragged, width: int, n_best: int = 1
+    ) -> tuple[list[str], np.ndarray]:
         """Return the best target texts, `n_best` for each source text, and their log-probabilities."""
-        sources = self.tokens.encode(texts).truncate(self.length, self.truncation)
         found = self.search(sources, width, n_best)
         written = self.target_tokens.decode(found.sequences)
         mark = self.target_tokens.decode(Ragged.from_rows([[UNKNOWN]]))[0]

@@ -3,7 +3,7 @@
 from skrnn.text.analyzers import ANALYZERS
 from skrnn.text.columns import check_texts
 from skrnn.text.cooccurrence import cooccurrence_vectors, train_vectors
-from skrnn.text.target_columns import as_matrix, check_targets
+from skrnn.text.target_columns import as_matrix, check_labels, check_one_column, check_targets
 from skrnn.text.tokens import Tokens
 from skrnn.text.vectors import WordVectors, vectors_of_terms
 
@@ -12,6 +12,8 @@ __all__ = [
     "Tokens",
     "WordVectors",
     "as_matrix",
+    "check_labels",
+    "check_one_column",
     "check_targets",
     "check_texts",
     "cooccurrence_vectors",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from threading import Lock
@@ -17,7 +18,7 @@ from skrnn.spec import Spec, Weights
 from skrnn.targets import HEADS
 from skrnn.train.compat import optimizer_variables
 from skrnn.train.dataset import Batches, is_sampled
-from skrnn.train.job import AfterEpoch, Job, OptimizerState
+from skrnn.train.job import Job, OptimizerState
 from skrnn.train.losses import training_loss
 from skrnn.train.network import network, variables
 from skrnn.train.recipe import Recipe
@@ -62,6 +63,8 @@ def run(job: Job) -> OptimizerState:
                         shuffle=False,
                         verbose=0,
                     )
+            if job.callbacks and job.after_training is not None:
+                job.after_training(lambda: job.weights | read_weights(model))
             if job.checkpoint is not None:
                 job.checkpoint.remove()
         finally:
@@ -72,11 +75,14 @@ def run(job: Job) -> OptimizerState:
 
 
 def _callbacks(job: Job, batches: Batches) -> list[keras.callbacks.Callback]:
-    """Return the callbacks of a training in the order in which Keras calls them."""
+    """Return the callbacks of a training in the order in which Keras calls them.
+
+    Those of the user come after `ReportEpoch`, which adds what was validated to their logs.
+    """
     callbacks: list[keras.callbacks.Callback] = [DrawBatches(batches)]
     if job.recipe.schedule == "one_cycle":
         callbacks.append(OneCycle(job.recipe.learning_rate))
-    callbacks += [*job.callbacks, ReportEpoch(job.after_epoch, job.weights)]
+    callbacks += [ReportEpoch(job), *job.callbacks]
     if job.checkpoint is not None:
         callbacks.append(SaveState(job))
     return callbacks
@@ -98,15 +104,16 @@ class DrawBatches(keras.callbacks.Callback):
 class ReportEpoch(keras.callbacks.Callback):
     """Hands the loss and the weights of each epoch to `after_epoch`, which decides whether to continue."""
 
-    def __init__(self, after_epoch: AfterEpoch, start: Weights) -> None:
+    def __init__(self, job: Job) -> None:
         super().__init__()
-        self.after_epoch, self.start = after_epoch, start
+        self.after_epoch, self.start, self.history = job.after_epoch, job.weights, job.history
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Stop the training if `after_epoch` returns False."""
-        loss = float((logs or {})["loss"])
-        if not self.after_epoch(epoch, loss, lambda: self.start | read_weights(self.model)):
+        """Stop the training if `after_epoch` returns False; add what it has recorded to the logs."""
+        logs = {} if logs is None else logs
+        if not self.after_epoch(epoch, float(logs["loss"]), lambda: self.start | read_weights(self.model)):
             self.model.stop_training = True
+        logs.update({name: values[-1] for name, values in self.history.items() if name != "loss"})
 
 
 class OneCycle(keras.callbacks.Callback):
@@ -125,6 +132,7 @@ class OneCycle(keras.callbacks.Callback):
     def __init__(self, peak: float) -> None:
         super().__init__()
         self.peak, self.done = peak, 0
+        self.rate, self.warns = peak, True  # the rate that was set last
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Note how many steps are done."""
@@ -132,8 +140,21 @@ class OneCycle(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         """Set the learning rate of a step."""
+        if batch == 0 and self.warns:
+            self._warn_of_another_schedule(float(_array(self.model.optimizer.learning_rate)))
         share = (self.done + batch + 1) / (self.params["epochs"] * self.params["steps"] + 1)
-        self.model.optimizer.learning_rate = self.peak * one_cycle(share)
+        self.rate = self.peak * one_cycle(share)
+        self.model.optimizer.learning_rate = self.rate
+
+    def _warn_of_another_schedule(self, found: float) -> None:
+        if not np.isclose(found, self.rate, rtol=1e-5, atol=0):
+            self.warns = False
+            warnings.warn(
+                'A callback has set the learning rate, but schedule="one_cycle" sets it before each step. '
+                'Set schedule="constant" to let callbacks change it.',
+                UserWarning,
+                stacklevel=2,
+            )
 
 
 def one_cycle(share: float) -> float:

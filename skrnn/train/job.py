@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,12 +39,16 @@ class Job:
     wanted_by : str
         Estimator and method, for the message if Keras is missing.
     callbacks : sequence of keras.callbacks.Callback, default=()
-        The user's own.
+        The user's own. They see the last values of `history` in their logs.
     checkpoint : Checkpoint, default=None
         Where the state is saved after each epoch, and continued from.
     optimizer_state : dict of str to ndarray, default=None
         For training in chunks: the state after the previous chunk, empty for the first one. None starts a
         new optimizer, whose state is not returned.
+    history : dict of str to list of float, default={}
+        The values of each epoch, which `after_epoch` records.
+    after_training : callable, default=None
+        Called at the end with a function that returns the weights, which callbacks may have changed.
     """
 
     spec: Spec
@@ -56,3 +60,5 @@ class Job:
     callbacks: Sequence[Any] = ()
     checkpoint: Checkpoint | None = None
     optimizer_state: OptimizerState | None = None
+    history: dict[str, list[float]] = field(default_factory=dict)
+    after_training: Callable[[Callable[[], Weights]], None] | None = None

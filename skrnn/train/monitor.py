@@ -130,7 +130,8 @@ class Monitor:
 
     @state.setter
     def state(self, state: dict) -> None:
-        self.history, self.weights, self.best_epoch = state["history"], state["weights"], state["best_epoch"]
+        self.history.update(state["history"])
+        self.weights, self.best_epoch = state["weights"], state["best_epoch"]
         self._best, self._waited = state["best"], state["waited"]
 
     def __call__(self, epoch: int, loss: float, read: Callable[[], Weights]) -> bool:
@@ -157,6 +158,11 @@ class Monitor:
         if writes_progress(self.verbose):
             self._report(epoch)
         return going
+
+    def finish(self, read: Callable[[], Weights]) -> None:
+        """Keep the weights at the end of the training; with held-out examples, the best stay."""
+        if self.validation is None:
+            self.weights = read()
 
     def _validate(self, validation: Validation, epoch: int, weights: Weights) -> bool:
         val_loss, val_score = validation(self.spec, weights)

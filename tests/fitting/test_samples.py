@@ -110,3 +110,33 @@ def test_as_objects_makes_an_array_of_str():
     array = as_objects(["a", "longer"])
     assert array.dtype == object and array.tolist() == ["a", "longer"]
     assert as_objects([]).shape == (0,)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_both_parts_of_a_split_have_a_positive_weight(seed):
+    weights = np.zeros(20, np.float32)
+    weights[[3, 11]] = 1
+    samples = make_samples([0, 1] * 10)._replace(weights=weights)
+    train, held_out = split(samples, 0.25, seed=seed)
+    assert train.weights.any() and held_out.weights.any()
+    assert sorted(rows for part in (train, held_out) for rows in map(int, part.texts)) == list(range(20))
+    with pytest.raises(ValueError, match=r"2 texts or more with a positive weight. Got 1"):
+        split(samples._replace(weights=np.eye(20, dtype=np.float32)[0]), 0.25)
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-20, 1e30, 1e39])
+def test_weights_out_of_range_are_refused_and_the_remedy_works(size):
+    weights = np.array([1.0, 2.0, 3.0]) * size
+    with pytest.raises(ValueError, match=r"sample_weight_val of Owner.*Divide sample_weight_val by its mean"):
+        check_sample_weight(weights, 3, owner="Owner", name="sample_weight_val")
+    assert check_sample_weight(weights / weights.mean(), 3, owner="Owner").tolist() == [0.5, 1, 1.5]
+
+
+def test_balanced_weights_have_the_mean_1():
+    samples = make_samples([0, 1, 0])._replace(weights=np.array([1e-6, 2e-6, 3e-6], np.float32))
+    np.testing.assert_allclose(samples.balanced().weights, [0.5, 1, 1.5], rtol=1e-6)
+
+
+def test_weights_that_are_no_numbers_are_refused():
+    with pytest.raises(ValueError, match=r"sample_weight of Owner\.fit must hold numbers"):
+        check_sample_weight(["x", "y"], 2, owner="Owner")

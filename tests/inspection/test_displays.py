@@ -10,6 +10,7 @@ from sklearn.linear_model import LogisticRegression
 
 from skrnn import RNNTextClassifier, RNNTextEncoder, RNNTextSeq2Seq
 from skrnn.displays import AttentionDisplay, EncodingDisplay, TokenImportanceDisplay, TrainingCurveDisplay
+from skrnn.inspection.axes import _installed_fonts, drawable
 
 plt = pytest.importorskip("matplotlib.pyplot")
 
@@ -56,6 +57,20 @@ def test_training_curve_without_held_out_texts():
     assert display.ax_.lines[0].get_xdata().tolist() == [1, 2]
 
 
+def test_training_curve_marks_the_epoch_whose_weights_were_kept():
+    history = {"loss": [3.0] * 4, "val_loss": [2.0, 1.0, 3.0, 3.0], "val_score": [np.nan, 0.5, 0.7, 0.7]}
+    assert TrainingCurveDisplay(history).best_epoch_ == 2
+    display = TrainingCurveDisplay(history, by_score=True).plot()
+    assert display.best_epoch_ == 3
+    assert display.ax_.lines[-1].get_label() == "highest validation score"
+    fitted = RNNTextClassifier(**TINY | {"early_stopping": "score", "epochs": 4}).fit(
+        TEXTS, LABELS, X_val=TEXTS[:3], y_val=LABELS[:3]
+    )
+    best = TrainingCurveDisplay.from_estimator(fitted).best_epoch_
+    assert best == int(np.argmax(fitted.validation_scores_)) + 1
+    assert fitted.best_validation_score_ == fitted.validation_scores_[best - 1]
+
+
 def test_training_curve_needs_a_fitted_estimator_with_history():
     with pytest.raises(NotFittedError):
         TrainingCurveDisplay.from_estimator(RNNTextClassifier())
@@ -66,14 +81,14 @@ def test_training_curve_needs_a_fitted_estimator_with_history():
 def test_token_importance_plots_the_largest_importances(classifier):
     text = "a very good film"
     display = TokenImportanceDisplay.from_estimator(classifier, text, target="pos", max_tokens=2)
-    values = classifier.decision_function([text, "a very  film"])
+    values = classifier.predict_proba([text, "a very  film"])[:, 1]
     assert display.tokens == text.split()
     assert display.importances[2] == pytest.approx(values[0] - values[1], abs=1e-6)
     drawn = np.sort(np.argsort(-np.abs(display.importances), kind="stable")[:2])
     assert tick_labels(display.ax_.yaxis) == [display.tokens[i] for i in drawn]
     np.testing.assert_allclose([bar.get_width() for bar in display.ax_.patches], display.importances[drawn])
-    assert "tokens not shown: 2" in display.ax_.get_xlabel()
-    assert display.ax_.get_title().startswith("pos: ")
+    assert display.ax_.get_xlabel() == "decrease of the probability without the token (tokens not shown: 2)"
+    assert display.ax_.get_title() == f"pos: probability {values[0]:.3g}"
     assert display.ax_.yaxis_inverted()  # the first token is at the top
 
 
@@ -148,3 +163,34 @@ def test_plot_without_matplotlib_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     with pytest.raises(ImportError, match=r"AttentionDisplay.plot needs matplotlib.*skrnn\[plot\]"):
         display.plot()
+
+
+def test_characters_that_no_font_has_become_boxes_with_one_warning(monkeypatch):
+    monkeypatch.setattr("skrnn.inspection.axes._installed_fonts", list)
+    tokens = ["\u7535\u5f71", "good", "\u0938\u0941", "a"]
+    display = TokenImportanceDisplay(tokens, np.arange(4.0), value=1.0, target_name="\u597d")
+    with pytest.warns(
+        UserWarning, match="No installed font has 4 of the characters: \u0938\u597d\u5f71\u7535"
+    ) as found:
+        display.plot()
+    assert len(found) == 1 and "fontManager.addfont(path)" in str(found[0].message)
+    display.figure_.canvas.draw()  # matplotlib itself would warn here
+    assert tick_labels(display.ax_.yaxis) == ["\u25a1\u25a1", "good", "\u25a1", "a"]
+    assert display.ax_.get_title() == "\u25a1: value 1"
+
+
+def test_a_font_that_has_the_characters_is_chosen(monkeypatch):
+    characters = {"other": {"b"}, "right": {"\u7535"}}
+    monkeypatch.setattr("skrnn.inspection.axes._characters", lambda file: characters.get(file, {"a"}))
+    monkeypatch.setattr(
+        "skrnn.inspection.axes._installed_fonts", lambda: [("Other", "other"), ("Right", "right")]
+    )
+    labels, families = drawable(["\u7535a"])
+    assert labels == ["\u7535a"] and families == [*plt.rcParams["font.family"], "Right"]
+    assert drawable(["a"]) == (["a"], plt.rcParams["font.family"])
+
+
+def test_fonts_that_draw_boxes_or_formulas_are_not_chosen():
+    names = [name for name, _ in _installed_fonts()]
+    assert "DejaVu Sans" in names and not [name for name in names if name.startswith(("cm", "Last Resort"))]
+    assert drawable(["good \u05e9"]) == (["good \u05e9"], plt.rcParams["font.family"])

@@ -7,7 +7,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
-from skrnn import RNNTextClassifier, RNNTextRegressor, RNNTextSeq2Seq, load, save
+from skrnn import RNNTextClassifier, RNNTextEncoder, RNNTextRegressor, RNNTextSeq2Seq, load, save
 
 callback = pytest.importorskip("sklearn.callback", reason="needs scikit-learn 1.9")
 
@@ -93,3 +93,22 @@ def test_callbacks_of_scikit_learn_work_in_a_grid_search(capsys):
     assert len(monitor.get_logs(select="all")) and search.best_estimator_.n_iter_ == 3
     RNNTextClassifier(**TINY).set_callbacks(callback.ProgressBar()).fit(TEXTS, LABELS)
     assert "RNNTextClassifier" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("changes", [{}, {"early_stopping": True}], ids=["all texts", "held-out texts"])
+@pytest.mark.parametrize(
+    ("cls", "y"),
+    [(RNNTextClassifier, LABELS), (RNNTextRegressor, [1.0, 2.0] * 12), (RNNTextEncoder, None)],
+    ids=["classifier", "regressor", "encoder"],
+)
+def test_the_progress_bar_works_with_epochs_auto(cls, y, changes, capsys, tmp_path):
+    estimator = cls(rnn_units=2, embedding_dim=2, layer="simple_rnn", random_state=0, **changes)
+    estimator.set_params(checkpoint=tmp_path / "checkpoint").set_callbacks(callback.ProgressBar())
+    estimator.fit(TEXTS, y)
+    assert estimator.epochs == "auto" and cls.__name__ in capsys.readouterr().out
+    estimator.partial_fit(TEXTS, *(() if y is None else (y,)))
+
+
+def test_a_random_encoder_accepts_callbacks():
+    encoder = RNNTextEncoder(objective="random", random_state=0).set_callbacks(callback.ProgressBar())
+    assert encoder.fit(TEXTS).n_iter_ == 0
