@@ -71,6 +71,9 @@ class PairFitMixin(Seq2SeqParameters, PretrainedMixin, FitMixin):
     def _target_analyzer(self) -> Any:
         return self.analyzer if self.target_analyzer is None else self.target_analyzer
 
+    def _fit_tokens(self, *texts: Any, **settings: Any) -> tuple[Tokens, Ragged]:
+        return super()._fit_tokens(*texts, **({"other_analyzer": self._target_analyzer} | settings))
+
     def _target_tokens_for(self, texts: list[str]) -> tuple[Tokens, Ragged]:
         """Return the tokens of the target side and the ids; a warm start keeps the vocabulary."""
         if self.warm_start and self.__sklearn_is_fitted__():

@@ -49,7 +49,9 @@ class _Gap(NamedTuple):
             return joined and (left != "," or len(right) == 3)  # 1,000
         if right in _INSIDE_NUMBERS and left.isdecimal() and after.isdecimal():
             return True
-        if right in _CLOSING or left in _OPENING or left + right in ("://", ":/", "//"):
+        if right in _CLOSING or left in _OPENING:
+            return True
+        if (right == "/" and left in (":", "/")) or (before == left == "/" and joined):  # http://
             return True
         if right in _INSIDE_WORDS and _is_inside(left, right, after):
             return True
