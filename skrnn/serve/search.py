@@ -54,9 +54,9 @@ class Rules:
 
     def __post_init__(self) -> None:
         """Raise a ValueError if a value is invalid."""
+        check_arguments("Rules", max_length=(self.max_length, [COUNT]))
         check_arguments(
             "Rules",
-            max_length=(self.max_length, [COUNT]),
             min_length=(self.min_length, [Interval(Integral, 0, self.max_length + 1, closed="left")]),
             no_repeat_ngram_size=(self.no_repeat_ngram_size, [COUNT]),
         )
@@ -228,9 +228,9 @@ def beam(
     -----
     Sutskever et al. (2014); the length penalty is that of fairseq (Ott et al. 2019).
     """
+    check_arguments("beam", width=(width, [POSITIVE_INT]))
     check_arguments(
         "beam",
-        width=(width, [POSITIVE_INT]),
         length_penalty=(length_penalty, [NON_NEGATIVE]),
         n_best=(n_best, [Interval(Integral, 1, width + 1, closed="left")]),
     )
