@@ -76,10 +76,10 @@ for source, text in list(zip(X_test, predicted, strict=True))[:5]:
 # %%
 # Alternative translations
 # ------------------------
-# Beam search finds several candidates for each text. The numbers are their
-# log-probabilities.
-for text, log_probability in model.predict_n_best(X_test[:1], n_best=3)[0]:
-    print(f"{log_probability:8.2f}  {text}")
+# Beam search finds several candidates for each text. The numbers are the scores
+# that rank them: log-probabilities divided by the number of tokens.
+for text, score in model.predict_n_best(X_test[:1], n_best=3)[0]:
+    print(f"{score:8.2f}  {text}")
 
 # %%
 # Attention

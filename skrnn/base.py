@@ -148,8 +148,8 @@ class BaseRNNText(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FitMixin):
         Returns
         -------
         texts : ndarray of str objects of shape (n_samples,)
-            Words with spaces as in print; characters and sub-words joined. What tokenization removes, for
-            example upper case, does not come back.
+            Words with the usual spacing, or that of the training texts if the model writes texts; characters
+            and sub-words joined. What tokenization removes, for example upper case, does not come back.
 
         Raises
         ------

@@ -10,6 +10,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from skrnn.base import BaseRNNText
+from skrnn.compat import NON_NEGATIVE, POSITIVE_INT, check_arguments
 from skrnn.fitting import as_objects, generator
 from skrnn.ragged import BOUNDARY, PAD, UNKNOWN, Ragged
 from skrnn.serve import Rules, beam, greedy, n_threads, sample
@@ -110,6 +111,7 @@ class GenerationMixin(BaseRNNText):
         texts : ndarray of object of shape (n_samples,)
             The most probable texts that were found, of at most `sequence_length_` tokens.
         """
+        check_arguments("RNNTextEncoder.inverse_transform", beam_width=(beam_width, [POSITIVE_INT]))
         check_is_fitted(self)
         vectors = check_array(X, dtype=np.float32, ensure_min_samples=0)
         if vectors.shape[1] != self._forward.vector_width:
@@ -150,8 +152,8 @@ class GenerationMixin(BaseRNNText):
         max_length : int, default=None
             Maximum number of tokens after the prompt; None for `sequence_length_`.
         temperature : float, default=1.0
-            Log-probabilities are divided by it. Below 1, probable tokens become more probable. 0 takes the
-            most probable token at each step.
+            Log-probabilities are divided by it; at least 0. Below 1, probable tokens become more probable.
+            0 takes the most probable token at each step.
         top_k : int, default=None
             Draw among this number of the most probable tokens; None for all.
         random_state : int, RandomState instance or None, default=None
@@ -161,7 +163,21 @@ class GenerationMixin(BaseRNNText):
         -------
         texts : list of n str
             The prompt and what follows, after tokenization, for example in lower case.
+
+        Raises
+        ------
+        ValueError
+            If an argument is invalid.
         """
+        check_arguments(
+            "RNNTextEncoder.generate",
+            prompt=(prompt, [str]),
+            n=(n, [POSITIVE_INT]),
+            max_length=(max_length, [POSITIVE_INT, None]),
+            temperature=(temperature, [NON_NEGATIVE]),
+            top_k=(top_k, [POSITIVE_INT, None]),
+            random_state=(random_state, ["random_state", np.random.Generator]),
+        )
         check_is_fitted(self)
         step, states = self._forward.decoder.stepper(n)
         ids = self._tokens.encode([prompt]).without(BOUNDARY).ids
@@ -169,7 +185,7 @@ class GenerationMixin(BaseRNNText):
         for following in ids:
             _, states = step(np.full(n, start), states)
             start = int(following)
-        rules = Rules(max_length=max_length or self.sequence_length_, start=start, never=(PAD, UNKNOWN))
+        rules = Rules(max_length=int(max_length or self.sequence_length_), start=start, never=(PAD, UNKNOWN))
         if temperature == 0:
             found = greedy(step, states, rules)
         else:

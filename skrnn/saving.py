@@ -275,7 +275,9 @@ def _has_type(value: Any, annotation: Any) -> bool:
 
 def _build_tokens(state: dict[str, Any]) -> Tokens:
     """Return Tokens with the given state after checking it."""
-    _require(state.keys() == {"settings", "vocabulary", "merges"}, f"Tokens has the state {sorted(state)}")
+    state = {"spacing": None} | state  # files of older versions have no spacing
+    names = {"settings", "vocabulary", "merges", "spacing"}
+    _require(state.keys() == names, f"Tokens has the state {sorted(state)}")
     settings, vocabulary, merges = state["settings"], state["vocabulary"], state["merges"]
     _require(settings.keys() == _TEXT_SETTINGS, f"Tokens has the settings {sorted(settings)}")
     for name, value in settings.items():
@@ -289,7 +291,11 @@ def _build_tokens(state: dict[str, Any]) -> Tokens:
     _require((merges is not None) == (analyzer == "subword"), f"merges for the analyzer {analyzer!r:.40}")
     if merges is not None:
         _check_merges(merges, vocabulary)
-    return Tokens(settings, vocabulary, merges)
+    spacing = state["spacing"]
+    if spacing is not None:
+        is_valid = set(map(type, spacing)) <= {str} and set(spacing.values()) <= {0, 1}
+        _require(is_valid, "the spacing of Tokens does not map strings to 0 or 1")
+    return Tokens(settings, vocabulary, merges, spacing)
 
 
 def _check_merges(merges: str, vocabulary: dict[str, int]) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from skrnn.base import BaseRNNText
-from skrnn.compat import fit_context
+from skrnn.compat import POSITIVE_INT, check_arguments, fit_context
 from skrnn.fitting import PairFitMixin, as_objects
 from skrnn.parameters import estimator
 from skrnn.serve import Rules, Seq2Seq, Writer, corpus_score, n_threads, text_metrics
@@ -44,10 +44,11 @@ class RNNTextSeq2Seq(PairFitMixin, BaseRNNText):
 
     Notes
     -----
-    Written texts are joined tokens: with analyzer="word" they have spaces as in print and, by default, lower
-    case. An unknown token is written as a word of the source: the one with the highest attention weight,
-    preferably an unknown one (Luong et al. 2015). With analyzer="subword" no word is unknown. `model_` takes
-    the ids of the source, and those of the target after a boundary.
+    Written texts are joined tokens: words have spaces where the training targets have them and, by default,
+    lower case; characters keep line breaks and indents. An unknown token is written as a word of the source:
+    the one with the highest attention weight, preferably an unknown one (Luong et al. 2015). If the target
+    has another analyzer, unknown tokens are not written. With analyzer="subword" no word is unknown.
+    `model_` takes the ids of the source, and those of the target after a boundary.
 
     Examples
     --------
@@ -107,11 +108,12 @@ class RNNTextSeq2Seq(PairFitMixin, BaseRNNText):
 
         {raises}
         """
-        if self.shared_vocabulary and not (self.target_vocab_size is self.target_vocabulary is None):
+        of_targets = (self.target_vocab_size, self.target_vocabulary, self.target_analyzer)
+        if self.shared_vocabulary and any(value is not None for value in of_targets):
             raise ValueError(
-                "target_vocab_size and target_vocabulary of RNNTextSeq2Seq cannot be combined with "
-                "shared_vocabulary=True, where vocab_size and vocabulary apply to both sides. Leave them "
-                "None."
+                "target_vocab_size, target_vocabulary and target_analyzer of RNNTextSeq2Seq cannot be "
+                "combined with shared_vocabulary=True, where vocab_size, vocabulary and analyzer apply to "
+                "both sides. Leave them None."
             )
         if self.early_stopping == "score":
             text_metrics()  # raise the error before the first epoch, not after it
@@ -146,7 +148,7 @@ class RNNTextSeq2Seq(PairFitMixin, BaseRNNText):
         return as_objects(written)[places]
 
     def predict_n_best(self, X: Any, n_best: int = 5) -> list[list[tuple[str, float]]]:
-        """Return the best target texts that a beam search finds, with their log-probabilities.
+        """Return the best target texts that a beam search finds, with their scores.
 
         Parameters
         ----------
@@ -159,18 +161,16 @@ class RNNTextSeq2Seq(PairFitMixin, BaseRNNText):
         Returns
         -------
         found : list of n_samples lists of (str, float)
-            The best text first; fewer than `n_best` if the search finds no more. The number is the
-            log-probability of all tokens and the end, in nats.
+            The best text, with the highest score, first; fewer than `n_best` if the search finds no more.
+            The score is the log-probability of all tokens and the end, in nats, divided by their number to
+            the power `length_penalty`. `score_samples` returns the log-probability itself.
 
         Raises
         ------
         ValueError
             If `n_best` is not an int of 1 or more.
         """
-        if not isinstance(n_best, int | np.integer) or n_best < 1:
-            raise ValueError(
-                f"n_best of RNNTextSeq2Seq.predict_n_best must be an int >= 1. Got {n_best!r} instead."
-            )
+        check_arguments("RNNTextSeq2Seq.predict_n_best", n_best=(n_best, [POSITIVE_INT]))
         texts, places = self._unique(X)
         width = max(int(n_best), self.beam_width)
         written, values = self._writer().write(texts, self._ids(texts), width, int(n_best))
@@ -279,9 +279,11 @@ class RNNTextSeq2Seq(PairFitMixin, BaseRNNText):
         return cast(Seq2Seq, self._forward.decoder)
 
     def _writer(self) -> Writer:
+        self._validate_params()  # those of the search may have been set after fit
+        self._check_min_length(self.target_sequence_length_)
         rules = Rules(
             max_length=self.target_sequence_length_,
-            min_length=min(self.min_length, self.target_sequence_length_),
+            min_length=self.min_length,
             no_repeat_ngram_size=self.no_repeat_ngram_size,
         )
         return Writer(

@@ -1,5 +1,6 @@
 """The encoder: its objectives, the texts that it decodes and writes, and tokens as users see them."""
 
+import re
 import unicodedata
 
 import numpy as np
@@ -52,6 +53,50 @@ def test_a_language_model_generates_the_training_texts(language_model):
     assert len(texts) == 20 and set(texts) <= set(TEXTS)
     assert texts == language_model.generate(n=20, random_state=0)
     assert len(language_model.generate("good", max_length=1)[0].split()) == 2
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [
+        *[("n", value) for value in (0, -1, 1.5, None, "2")],
+        *[("max_length", value) for value in (0, -3, 2.0, float("inf"))],
+        *[("top_k", value) for value in (0, -1, 0.5)],
+        *[("temperature", value) for value in (-1, float("nan"), float("inf"), "1", None)],
+        *[("prompt", value) for value in (["good"], None, b"good", 3)],
+        *[("random_state", value) for value in (-1, "a")],
+    ],
+)
+def test_generate_refuses_invalid_arguments(language_model, argument, value):
+    message = f"The '{argument}' parameter of RNNTextEncoder.generate must be .* Got {re.escape(repr(value))}"
+    with pytest.raises(ValueError, match=message):
+        language_model.generate(**{argument: value})
+
+
+def test_a_large_max_length_or_top_k_needs_no_memory(language_model):
+    expected = language_model.generate("very good", temperature=0)
+    assert language_model.generate("very good", temperature=0, max_length=10**12) == expected
+    assert len(language_model.generate(n=3, top_k=10**12, max_length=10**12, random_state=0)) == 3
+
+
+@pytest.mark.parametrize("beam_width", [0, -1, 1.5, None])
+def test_inverse_transform_refuses_an_invalid_beam_width(autoencoder, beam_width):
+    with pytest.raises(
+        ValueError, match=r"'beam_width' parameter of RNNTextEncoder.inverse_transform must be"
+    ):
+        autoencoder.inverse_transform(autoencoder.transform(TEXTS), beam_width=beam_width)
+
+
+def test_a_language_model_writes_words_and_characters_as_the_training_texts():
+    texts = ['Pay $3.14 at "10:30"'] * 8
+    words = RNNTextEncoder(objective="language_model", epochs=30, dropout=0.0, lowercase=False, **TINY).fit(
+        texts
+    )
+    assert words.generate(temperature=0) == texts[:1]
+    code = ["if x:\n    y"] * 8
+    settings = {"objective": "language_model", "analyzer": "char", "dropout": 0.0, **TINY}
+    characters = RNNTextEncoder(epochs=60, **settings).fit(code)
+    assert characters.generate(temperature=0) == code[:1]
+    assert characters.decode_ids(characters.padded_ids(code)).tolist() == code
 
 
 def test_probable_texts_have_high_log_likelihoods(language_model):

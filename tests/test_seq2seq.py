@@ -1,6 +1,7 @@
 """Text to text: training, writing, scoring and attention of the estimator."""
 
 import pickle
+import re
 import sys
 
 import numpy as np
@@ -10,7 +11,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 
-from skrnn import RNNTextEncoder, RNNTextSeq2Seq
+from skrnn import RNNTextEncoder, RNNTextSeq2Seq, load, save
 from skrnn.ragged import BOUNDARY
 
 TINY = {
@@ -71,22 +72,50 @@ def test_a_long_source_is_truncated(digits):
     assert digits.predict(["one two three four two two"])[0] == digits.predict(["one two three four"])[0]
 
 
-def test_predict_n_best_returns_different_texts_and_their_log_likelihoods(digits):
+def test_predict_n_best_returns_different_texts_in_the_order_of_their_scores(digits):
     found = digits.predict_n_best([*NEW, NEW[0]], n_best=4)
     assert [row[0][0] for row in found[:4]] == digits.predict(NEW).tolist()
     assert found[0] == found[4]
     for text, row in zip(NEW, found, strict=False):
-        values = [value / (len(written.split()) + 1) for written, value in row]
-        assert values == sorted(values, reverse=True)
+        scores = [score for _, score in row]
+        assert scores == sorted(scores, reverse=True)
         assert len({written for written, _ in row}) == len(row) == 4
         again = digits.score_samples([text] * len(row), [written for written, _ in row])
-        np.testing.assert_allclose(again, [value for _, value in row], rtol=1e-4)
+        lengths = np.array([len(written.split()) + 1 for written, _ in row])
+        np.testing.assert_allclose(again / lengths, scores, rtol=1e-4)
+    by_probability = copy_of(digits).set_params(length_penalty=0.0).predict_n_best(NEW[:1], 4)[0]
+    again = digits.score_samples(NEW[:1] * 4, [written for written, _ in by_probability])
+    np.testing.assert_allclose(again, [score for _, score in by_probability], rtol=1e-4)
+    greedy = copy_of(digits).set_params(beam_width=1)
+    assert greedy.predict_n_best(NEW, 1)[0][0][1] == pytest.approx(found[0][0][1], rel=1e-4)
 
 
-@pytest.mark.parametrize("n_best", [0, -1, 1.5, "2"])
+@pytest.mark.parametrize("n_best", [0, -1, 1.5, "2", None, [1], float("nan")])
 def test_an_invalid_n_best_is_refused(digits, n_best):
-    with pytest.raises(ValueError, match=rf"n_best of .* must be an int >= 1. Got {n_best!r} instead"):
+    message = (
+        r"'n_best' parameter of RNNTextSeq2Seq.predict_n_best must be an int in the range \[1, inf\). Got "
+    )
+    with pytest.raises(ValueError, match=message + re.escape(repr(n_best))):
         digits.predict_n_best(NEW, n_best)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("beam_width", 0), ("no_repeat_ngram_size", -1), ("length_penalty", float("nan"))]
+)
+def test_parameters_of_the_search_are_checked_by_every_method_that_writes(digits, name, value):
+    changed = copy_of(digits).set_params(**{name: value})
+    for method in (changed.predict, changed.predict_n_best, changed.alignments):
+        with pytest.raises(ValueError, match=f"The '{name}' parameter of RNNTextSeq2Seq must be"):
+            method(NEW)
+
+
+def test_a_min_length_above_the_maximum_is_refused(digits):
+    message = "The min_length parameter of RNNTextSeq2Seq must be at most 4, .* Got 5. Lower it, or set"
+    with pytest.raises(ValueError, match=message):
+        copy_of(digits).set_params(min_length=5).predict(NEW)
+    with pytest.raises(ValueError, match="must be at most 2, "):
+        RNNTextSeq2Seq(**TINY, min_length=3).fit(["a", "b"], ["1 2", "1"])
+    RNNTextSeq2Seq(**TINY, min_length=3, target_sequence_length=3).fit(["a", "b"], ["1 2", "1"])
 
 
 def test_pairs_can_come_from_generators(digits):
@@ -188,7 +217,7 @@ def test_a_grid_search_uses_the_score():
 @pytest.mark.parametrize("max_length", [1, 2])
 def test_texts_have_at_most_target_sequence_length_tokens(max_length):
     X, y = ["one two three", "two"] * 4, ["1 2 3", "2 2 2"] * 4
-    model = RNNTextSeq2Seq(**TINY, target_sequence_length=max_length, min_length=3).fit(X, y)
+    model = RNNTextSeq2Seq(**TINY, target_sequence_length=max_length, min_length=max_length).fit(X, y)
     assert [len(text.split()) for text in model.predict(X[:2])] == [max_length] * 2
 
 
@@ -268,7 +297,9 @@ def test_a_shared_vocabulary_is_learned_from_both_sides(analyzer):
     assert started.vocabulary_ == started.target_vocabulary_ == encoder.vocabulary_
 
 
-@pytest.mark.parametrize("given", [{"target_vocab_size": 9}, {"target_vocabulary": ["a"]}])
+@pytest.mark.parametrize(
+    "given", [{"target_vocab_size": 9}, {"target_vocabulary": ["a"]}, {"target_analyzer": "char"}]
+)
 def test_a_shared_vocabulary_cannot_have_parameters_of_the_target_side(given):
     with pytest.raises(ValueError, match=r"cannot be combined with shared_vocabulary=True.*Leave them None"):
         RNNTextSeq2Seq(**TINY, **given, shared_vocabulary=True).fit(["a"], ["b"])
@@ -294,6 +325,7 @@ def test_invalid_training_pairs_are_refused(X, y, error, message):
     ("name", "value"),
     [
         ("attention", "dot"),
+        ("target_analyzer", "words"),
         ("beam_width", 0),
         ("label_smoothing", 1.0),
         ("no_repeat_ngram_size", -1),
@@ -309,3 +341,63 @@ def test_methods_need_a_fitted_estimator():
     for method in ("predict", "transform", "alignments", "predict_n_best"):
         with pytest.raises(NotFittedError):
             getattr(RNNTextSeq2Seq(), method)(["a"])
+
+
+# -- texts as people write them ----------------------------------------------------------------------
+
+MEMORIZE = {
+    **TINY,
+    **{"rnn_units": 24, "embedding_dim": 16, "batch_size": 6, "epochs": 40},
+    **{"dropout": 0.0, "label_smoothing": 0.0, "learning_rate": 0.03},
+}
+
+
+def memorized(targets, **parameters):
+    """Return a model that has learned to write the targets, and its sources."""
+    sources = ["one", "two", "three", "four", "five", "six"][: len(targets)]
+    return RNNTextSeq2Seq(**MEMORIZE | parameters).fit(sources * 4, targets * 4), sources
+
+
+def test_written_words_have_the_spacing_of_the_training_targets(tmp_path):
+    targets = ["pi is 3.14 at 10:30", 'say "hi" now', "l'ami", "see http://a.com/b?x=1 now", "C++ - e-mail"]
+    model, sources = memorized(targets, lowercase=False)
+    assert model.predict(sources).tolist() == targets
+    save(model, tmp_path / "model.skrnn")
+    assert load(tmp_path / "model.skrnn").predict(sources).tolist() == targets
+    shared, _ = memorized(targets[:2], lowercase=False, shared_vocabulary=True)
+    assert shared.predict(sources[:2]).tolist() == targets[:2]
+
+
+def cut_pairs(text):
+    return [text[i : i + 2] for i in range(0, len(text), 2)]
+
+
+def test_the_target_side_can_have_another_analyzer(tmp_path):
+    targets = ["我们今天", "他们明天回家", "你好"]
+    model, sources = memorized(targets, target_analyzer=cut_pairs)
+    assert model.predict(sources).tolist() == targets
+    assert set(model.target_vocabulary_) == {pair for text in targets for pair in cut_pairs(text)}
+    assert model.tokenize(["one"]) == [["one"]]
+    assert model.alignments(["one"], ["我们今天"])[0][1] == ["我们", "今天"]
+    save(model, tmp_path / "model.skrnn")
+    with pytest.raises(ValueError, match="target_analyzer"):
+        load(tmp_path / "model.skrnn")
+    loaded = load(tmp_path / "model.skrnn", target_analyzer=cut_pairs)
+    assert loaded.predict(sources).tolist() == targets == copy_of(model).predict(sources).tolist()
+
+
+def test_characters_are_read_and_phonemes_are_written():
+    X, y = ["bad", "cab", "dab", "ace"] * 4, ["B AE D", "K AE B", "D AE B", "EY S"] * 4
+    model = RNNTextSeq2Seq(**TINY, target_analyzer="word", lowercase=False).set_params(analyzer="char")
+    model.set_params(tokenizer=str.split).fit(X, y)  # no warning: the target side uses the tokenizer
+    assert "b" in model.vocabulary_ and "AE" in model.target_vocabulary_
+    rare = clone(model).set_params(min_df=3).fit([*X, "xx"], [*y, "ZH"])
+    assert not rare._copies and "<unk>" not in " ".join(rare.predict(X))
+    with pytest.warns(UserWarning, match="tokenizer will not be used because analyzer is 'char'"):
+        clone(model).set_params(target_analyzer="char").fit(X, y)
+
+
+def test_code_is_written_with_its_line_breaks_and_indents():
+    targets = ["if x:\n    y = 1\n", "\tz"]
+    model, sources = memorized(targets, target_analyzer="char", epochs=80)
+    assert model.predict(sources).tolist() == targets

@@ -47,13 +47,13 @@ class PairFitMixin(Seq2SeqParameters, PretrainedMixin, FitMixin):
     ) -> Start:
         texts, goals = samples.texts, list(cast(np.ndarray, samples.targets))
         if self.shared_vocabulary:
-            tokens, both, spec, weights = self._network(head, [*texts, *goals], 0, rng)
+            tokens, both, spec, weights = self._network(head, [*texts, *goals], 0, rng, written=goals)
             rows = np.arange(len(goals))
             sources, targets = both.take(rows), both.take(rows + len(goals)).without(BOUNDARY)
             target_tokens = tokens
         else:
             target_tokens, targets = self._target_tokens_for(goals)
-            tokens, sources, spec, weights = self._network(head, texts, target_tokens.n_ids, rng)
+            tokens, sources, spec, weights = self._network(head, texts, target_tokens.n_ids, rng, written=[])
         length = self.sequence_length or min(int(sources.lengths.max()), MAX_LENGTH)
         target_length = self.target_sequence_length or min(max(1, int(targets.lengths.max())), MAX_LENGTH)
         if self.sequence_length is None:
@@ -68,21 +68,39 @@ class PairFitMixin(Seq2SeqParameters, PretrainedMixin, FitMixin):
             )
         attributes = {
             "_target_tokens": target_tokens,
-            # unknown tokens are written only if the training targets have some
-            "_copies": bool(spec.attention) and bool((targets.ids == UNKNOWN).any()),
+            # Unknown tokens are written only if the training targets have some, and only if a token of the
+            # source can take their place.
+            "_copies": bool(spec.attention)
+            and tokens.settings["analyzer"] == target_tokens.settings["analyzer"]
+            and bool((targets.ids == UNKNOWN).any()),
             "target_sequence_length_": target_length,
             "target_vocabulary_": target_tokens.vocabulary,
         }
+        self._check_min_length(target_length)
         targets = targets.truncate(target_length, "end")
         examples = Examples(sources.truncate(length, self.truncation), targets, samples.weights)
         return Start(tokens, examples, spec, weights, length, self.truncation, attributes)
+
+    @property
+    def _target_analyzer(self) -> Any:
+        return self.analyzer if self.target_analyzer is None else self.target_analyzer
+
+    def _fit_tokens(self, *texts: Any, **settings: Any) -> tuple[Tokens, Ragged]:
+        return super()._fit_tokens(*texts, **({"other_analyzer": self._target_analyzer} | settings))
 
     def _target_tokens_for(self, texts: list[str]) -> tuple[Tokens, Ragged]:
         """Return the tokens of the target side and the ids; a warm start keeps the vocabulary."""
         if self.warm_start and self.__sklearn_is_fitted__():
             return self._target_tokens, self._target_tokens.encode(texts).without(BOUNDARY)
         n_ids = self.target_vocab_size or self.vocab_size
-        tokens, targets = self._fit_tokens(texts, n_ids, self.target_vocabulary)
+        tokens, targets = self._fit_tokens(
+            texts,
+            n_ids,
+            self.target_vocabulary,
+            written=texts,
+            analyzer=self._target_analyzer,
+            other_analyzer=self.analyzer,
+        )
         return tokens, targets.without(BOUNDARY)
 
     def _validation(self, start: Start, held_out: Samples) -> Validation:
@@ -109,6 +127,15 @@ class PairFitMixin(Seq2SeqParameters, PretrainedMixin, FitMixin):
     def _recipe(self, spec: Spec, *, n_tokens: int, n_texts: int) -> Recipe:
         recipe = super()._recipe(spec, n_tokens=n_tokens, n_texts=n_texts)
         return replace(recipe, label_smoothing=float(self.label_smoothing), max_tokens=MAX_TOKENS_PAIRS)
+
+    def _check_min_length(self, max_length: int) -> None:
+        """Raise a ValueError if no text can have the minimum number of tokens."""
+        if self.min_length > max_length:
+            raise ValueError(
+                f"The min_length parameter of RNNTextSeq2Seq must be at most {max_length}, the maximum "
+                f"number of tokens of a written text. Got {self.min_length}. Lower it, or set "
+                "target_sequence_length and fit again."
+            )
 
     def _read_targets(self, y: Any, n_texts: int, name: str = "y") -> list[str]:
         """Return target texts as a list of str, one for each text."""

@@ -32,7 +32,7 @@ _FREE = {"sequence_length", "truncation", "missing", "trainable_embeddings"}  # 
 FIXED = (  # what an estimator that continues its network must leave as it was: the others may change
     *(parameter.name for parameter in fields(NetworkParameters) if parameter.name not in _FREE),
     *("encoder", "tied_embeddings", "attention"),
-    *("shared_vocabulary", "target_vocab_size", "target_vocabulary"),
+    *("shared_vocabulary", "target_vocab_size", "target_vocabulary", "target_analyzer"),
 )
 
 
@@ -63,7 +63,8 @@ class StartMixin(TrainingParameters, NetworkParameters, BaseEstimator):
         self, head: Head, samples: Samples, rng: np.random.Generator, *, is_chunk: bool = False
     ) -> Start:
         """Return the vocabulary, the ids, the architecture and the initial weights."""
-        tokens, sequences, spec, weights = self._network(head, samples.texts, head.n_outputs, rng)
+        written = samples.texts if head.predicts_ids else None
+        tokens, sequences, spec, weights = self._network(head, samples.texts, head.n_outputs, rng, written)
         longest = MAX_LENGTH if is_chunk else int(sequences.lengths.max())  # later chunks may be longer
         length = self.sequence_length or min(longest, MAX_LENGTH)
         if self.sequence_length is None:
@@ -81,12 +82,20 @@ class StartMixin(TrainingParameters, NetworkParameters, BaseEstimator):
         return Start(self._tokens, examples, self._spec, self._weights, length, truncation)
 
     def _network(
-        self, head: Head, texts: list[str], n_outputs: int, rng: np.random.Generator
+        self,
+        head: Head,
+        texts: list[str],
+        n_outputs: int,
+        rng: np.random.Generator,
+        written: list[str] | None,
     ) -> tuple[Tokens, Ragged, Spec, Weights]:
-        """Return tokens, ids, architecture and weights: new ones, or those of a fitted estimator."""
+        """Return tokens, ids, architecture and weights: new ones, or those of a fitted estimator.
+
+        For `written`, see `Tokens.fit`.
+        """
         fitted = self._fitted_network()
         if fitted is None:
-            tokens, sequences = self._fit_tokens(texts, self.vocab_size, self.vocabulary)
+            tokens, sequences = self._fit_tokens(texts, self.vocab_size, self.vocabulary, written=written)
             spec = self._spec_for(head, tokens.n_ids, n_outputs)
             vectors = self._vectors(tokens, sequences, rng)
             if vectors is not None:
@@ -170,10 +179,19 @@ class StartMixin(TrainingParameters, NetworkParameters, BaseEstimator):
             if fits and (fitted is self or not name.startswith("head")):
                 weights[name] = array.copy()
 
-    def _fit_tokens(self, texts: list[str], vocab_size: int | None, vocabulary: Any) -> tuple[Tokens, Ragged]:
+    def _fit_tokens(
+        self,
+        texts: list[str],
+        vocab_size: int | None,
+        vocabulary: Any,
+        *,
+        written: list[str] | None,
+        **analyzers: Any,
+    ) -> tuple[Tokens, Ragged]:
         tokens, sequences = Tokens.fit(
             texts,
-            analyzer=self.analyzer,
+            **({"analyzer": self.analyzer} | analyzers),
+            written=written,
             lowercase=self.lowercase,
             strip_accents=self.strip_accents,
             preprocessor=self.preprocessor,

@@ -1,13 +1,7 @@
 """The constructor parameters: each default, constraint and description once."""
 
-from skrnn.parameters.declaration import (
-    NON_NEGATIVE,
-    SHARE,
-    Unused,
-    estimator,
-    parameter,
-    warn_of_unused,
-)
+from skrnn.compat import NON_NEGATIVE
+from skrnn.parameters.declaration import SHARE, Unused, estimator, parameter, warn_of_unused
 from skrnn.parameters.decoding import (
     PretrainedParameters,
     Seq2SeqParameters,

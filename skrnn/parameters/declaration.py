@@ -18,9 +18,6 @@ from typing import Any, TypeVar, dataclass_transform
 
 from skrnn.compat import Interval
 
-POSITIVE_INT = Interval(Integral, 1, None, closed="left")
-COUNT = Interval(Integral, 0, None, closed="left")
-NON_NEGATIVE = Interval(Real, 0, None, closed="left")
 SHARE = Interval(Real, 0, 1, closed="left")
 MIN_VOCAB_SIZE = Interval(Integral, 4, None, closed="left")  # the three reserved ids and one term
 

@@ -4,19 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from skrnn.compat import HasMethods, StrOptions
-from skrnn.parameters.declaration import (
-    COUNT,
-    MIN_VOCAB_SIZE,
-    NON_NEGATIVE,
-    POSITIVE_INT,
-    SHARE,
-    Unused,
-    estimator,
-    options,
-    parameter,
-)
+from skrnn.compat import COUNT, NON_NEGATIVE, POSITIVE_INT, HasMethods, StrOptions
+from skrnn.parameters.declaration import MIN_VOCAB_SIZE, SHARE, Unused, estimator, options, parameter
 from skrnn.spec import ATTENTIONS
+from skrnn.text import ANALYZERS
 
 
 @estimator
@@ -76,6 +67,14 @@ class WritingParameters:
 class Seq2SeqParameters(WritingParameters):
     """The parameters of text to text."""
 
+    target_analyzer: Any = parameter(
+        default=None,
+        allowed=[StrOptions(set(ANALYZERS)), callable, None],
+        stage="tokens",
+        doc=f"""{options(ANALYZERS)}, callable or None
+        `analyzer` of the target side; None for the same one. The other parameters of stage 1, for example
+        `lowercase`, apply to both sides.""",
+    )
     target_vocab_size: int | None = parameter(
         default=None,
         allowed=[MIN_VOCAB_SIZE, None],
@@ -134,7 +133,7 @@ class Seq2SeqParameters(WritingParameters):
         allowed=[COUNT],
         stage="decoding",
         doc="""int
-        Minimum number of tokens of a written text.""",
+        Minimum number of tokens of a written text, at most `target_sequence_length_`.""",
     )
     no_repeat_ngram_size: int = parameter(
         default=0,

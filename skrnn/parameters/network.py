@@ -5,15 +5,8 @@ from __future__ import annotations
 from numbers import Real
 from typing import Any
 
-from skrnn.compat import Interval, StrOptions
-from skrnn.parameters.declaration import (
-    MIN_VOCAB_SIZE,
-    POSITIVE_INT,
-    Unused,
-    estimator,
-    options,
-    parameter,
-)
+from skrnn.compat import POSITIVE_INT, Interval, StrOptions
+from skrnn.parameters.declaration import MIN_VOCAB_SIZE, Unused, estimator, options, parameter
 from skrnn.serve import LAYERS, POOLINGS
 from skrnn.spec import ACTIVATIONS
 from skrnn.text import ANALYZERS

@@ -6,8 +6,8 @@ import os
 from numbers import Integral, Real
 from typing import Any
 
-from skrnn.compat import Interval, StrOptions
-from skrnn.parameters.declaration import NON_NEGATIVE, POSITIVE_INT, SHARE, Unused, estimator, parameter
+from skrnn.compat import NON_NEGATIVE, POSITIVE_INT, Interval, StrOptions
+from skrnn.parameters.declaration import SHARE, Unused, estimator, parameter
 
 
 @estimator

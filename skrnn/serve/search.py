@@ -13,10 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import NamedTuple
 
 import numpy as np
 
+from skrnn.compat import COUNT, NON_NEGATIVE, POSITIVE_INT, Interval, check_arguments
 from skrnn.ragged import BOUNDARY, PAD, Ragged
 from skrnn.spec import States, Step
 
@@ -49,6 +51,15 @@ class Rules:
     start: int | np.ndarray = BOUNDARY
     end: int = BOUNDARY
     never: tuple[int, ...] = (PAD,)
+
+    def __post_init__(self) -> None:
+        """Raise a ValueError if a value is invalid."""
+        check_arguments("Rules", max_length=(self.max_length, [COUNT]))
+        check_arguments(
+            "Rules",
+            min_length=(self.min_length, [Interval(Integral, 0, self.max_length + 1, closed="left")]),
+            no_repeat_ngram_size=(self.no_repeat_ngram_size, [COUNT]),
+        )
 
     def apply(self, log_probs: np.ndarray, written: np.ndarray) -> None:
         """Set the log-probabilities of forbidden ids to minus infinity, in place.
@@ -136,6 +147,11 @@ def sample(
     found : Found
         One row for each text. `log_probabilities` ignores `temperature` and `top_k`.
     """
+    check_arguments(
+        "sample",
+        temperature=(temperature, [Interval(Real, 0, None, closed="neither")]),
+        top_k=(top_k, [POSITIVE_INT, None]),
+    )
 
     def choose(log_probs: np.ndarray) -> np.ndarray:
         if top_k is not None and top_k < log_probs.shape[1]:
@@ -154,7 +170,7 @@ def sample(
 def _write(step: Step, states: States, rules: Rules, choose: Callable[[np.ndarray], np.ndarray]) -> Found:
     """Write one id of each text at a time, `choose` (n_rows, n_ids) -> (n_rows,)."""
     n, end = len(states[0]), rules.end
-    written = np.full((n, rules.max_length), end, np.int64)
+    written = np.empty((n, 0), np.int64)
     total = np.zeros(n)
     rows, ids = np.arange(n), np.broadcast_to(rules.start, n)
     for t in range(rules.max_length + 1):
@@ -167,6 +183,8 @@ def _write(step: Step, states: States, rules: Rules, choose: Callable[[np.ndarra
         rules.apply(log_probs, written[rows, :t])
         ids = choose(log_probs)
         total[rows] += log_probs[np.arange(len(ids)), ids]
+        if t == written.shape[1]:
+            written = _padded(written, 2 * t + 16, end)
         written[rows, t] = ids
         going = ids != end
         if not going.all():
@@ -210,8 +228,14 @@ def beam(
     -----
     Sutskever et al. (2014); the length penalty is that of fairseq (Ott et al. 2019).
     """
+    check_arguments("beam", width=(width, [POSITIVE_INT]))
+    check_arguments(
+        "beam",
+        length_penalty=(length_penalty, [NON_NEGATIVE]),
+        n_best=(n_best, [Interval(Integral, 1, width + 1, closed="left")]),
+    )
     n, end = len(states[0]), rules.end
-    ended = _Ended(n, width, rules.max_length, end, length_penalty)
+    ended = _Ended(n, width, end, length_penalty)
     texts = np.arange(n)  # the texts whose search goes on; each has the same number of beams
     scores = np.zeros((n, 1))  # log-probability of each beam
     written = np.empty((n, 1, 0), np.int64)
@@ -263,19 +287,20 @@ def _best_continuations(
 class _Ended:
     """The `width` best ended beams of each text, the best first."""
 
-    def __init__(self, n: int, width: int, max_length: int, end: int, length_penalty: float) -> None:
+    def __init__(self, n: int, width: int, end: int, length_penalty: float) -> None:
         self.end, self.length_penalty = end, length_penalty
         self.penalized = np.full((n, width), -np.inf)  # log-probability / length ** length_penalty
         self.scores = np.full((n, width), -np.inf)  # log-probability
-        self.written = np.full((n, width, max_length), end, np.int64)
+        self.written = np.empty((n, width, 0), np.int64)
 
     def add(self, texts: np.ndarray, scores: np.ndarray, written: np.ndarray) -> None:
         """Add ended beams: log-probabilities (r, m), minus infinity for none, and ids (r, m, t)."""
         if not np.isfinite(scores).any():
             return
         width, length = self.scores.shape[1], written.shape[2]
-        rest = self.written.shape[2] - length
-        padded = np.pad(written, ((0, 0), (0, 0), (0, rest)), constant_values=self.end)
+        if length > self.written.shape[2]:
+            self.written = _padded(self.written, 2 * length, self.end)
+        padded = _padded(written, self.written.shape[2], self.end)
         penalized = np.hstack([self.penalized[texts], scores / (length + 1.0) ** self.length_penalty])
         order = np.argsort(-penalized, axis=1, kind="stable")[:, :width]
         self.penalized[texts] = np.take_along_axis(penalized, order, axis=1)
@@ -337,6 +362,12 @@ def _largest(values: np.ndarray, k: int) -> np.ndarray:
         columns = np.broadcast_to(np.arange(k), values.shape)
     order = np.argsort(-np.take_along_axis(values, columns, axis=1), axis=1, kind="stable")
     return np.take_along_axis(columns, order, axis=1)
+
+
+def _padded(written: np.ndarray, length: int, end: int) -> np.ndarray:
+    """Return ids with their last axis padded to a length, which grows with the texts and not with a limit."""
+    rest = np.full((*written.shape[:-1], length - written.shape[-1]), end, np.int64)
+    return np.concatenate([written, rest], axis=-1)
 
 
 def _until_end(written: np.ndarray, end: int) -> Ragged:

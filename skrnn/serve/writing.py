@@ -79,18 +79,21 @@ class Writer:
     def write(
         self, texts: list[str], sources: Ragged, width: int, n_best: int = 1
     ) -> tuple[list[str], np.ndarray]:
-        """Return the best target texts, `n_best` for each source text, and their log-probabilities."""
+        """Return the best target texts, `n_best` for each source text, and the scores that rank them.
+
+        A score is the log-probability divided by the length to the power `length_penalty`; see
+        :func:`skrnn.serve.search.beam`.
+        """
         found = self.search(sources, width, n_best)
-        written = self.target_tokens.decode(found.sequences)
-        mark = self.target_tokens.decode(Ragged.from_rows([[UNKNOWN]]))[0]
-        row = np.repeat(np.arange(len(written)), found.sequences.lengths)
+        row = np.repeat(np.arange(len(found.sequences)), found.sequences.lengths)
+        copied: list[str] = []
         for i in np.unique(row[found.sequences.ids == UNKNOWN]).tolist():
             source = i // n_best
             ids, read = found.sequences.take(np.array([i])), sources.take(np.array([source]))
-            copied = self._copied(texts[source], read, ids)
-            head, *rest = written[i].split(mark)
-            written[i] = head + "".join(word + part for word, part in zip(copied, rest, strict=False))
-        return written, found.log_probabilities
+            copied += self._copied(texts[source], read, ids)
+        written = self.target_tokens.decode(found.sequences, copied)
+        scores = found.log_probabilities / (found.sequences.lengths + 1.0) ** self.length_penalty
+        return written, scores
 
     def _copied(self, text: str, read: Ragged, ids: Ragged) -> list[str]:
         """Return the source word for each unknown token of one written text (Luong et al. 2015).

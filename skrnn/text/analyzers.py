@@ -9,7 +9,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from functools import cached_property
-from itertools import pairwise
+from itertools import chain, pairwise
 from numbers import Integral
 from typing import Any
 from unicodedata import normalize
@@ -17,13 +17,16 @@ from unicodedata import normalize
 import numpy as np
 from sklearn.feature_extraction.text import strip_accents_ascii, strip_accents_unicode
 
-from skrnn.ragged import N_SPECIAL, Ragged
+from skrnn.ragged import N_SPECIAL, UNKNOWN, Ragged
+from skrnn.text.spacing import Spacing, join_words, learn_spacing
 from skrnn.text.subwords import N_BYTES, BytePairs
 from skrnn.text.tokenized_texts import CharTokens, StringTokens, TermIds, TokenizedTexts
 from skrnn.text.vocabulary import frequent_terms, given_terms
-from skrnn.text.words import WordSplitter, join_words
+from skrnn.text.words import WordSplitter
 
 _SPACES = re.compile(r"\s\s+")
+_BLOCK = 1000  # texts whose tokens are in memory at a time while their spacing is learned
+MAX_CHARS = 2_000_000  # from longer texts, the spacing is learned from a sample of about this length
 
 
 class Analyzer(ABC):
@@ -44,14 +47,22 @@ class Analyzer(ABC):
         before `fit`.
     merges : str, default=None
         What sub-words learn beside the vocabulary; None for other analyzers.
+    spacing : dict of str to int, default=None
+        How written tokens are joined, see
+        :func:`~skrnn.text.spacing.learn_spacing`. None if tokens are only
+        read; then single characters do not keep runs of white space.
     """
 
     unknown_mark = "<unk>"  # text of a token that is not in the vocabulary
 
     def __init__(
-        self, settings: dict[str, Any], vocabulary: dict[str, int] | None = None, merges: str | None = None
+        self,
+        settings: dict[str, Any],
+        vocabulary: dict[str, int] | None = None,
+        merges: str | None = None,
+        spacing: Spacing | None = None,
     ) -> None:
-        self.settings, self.merges = settings, merges
+        self.settings, self.merges, self.spacing = settings, merges, spacing
         self._terms = TermIds({} if vocabulary is None else vocabulary)
 
     @property
@@ -65,7 +76,14 @@ class Analyzer(ABC):
 
     def join(self, tokens: list[str]) -> str:
         """Return the text of tokens."""
-        return join_words(tokens)
+        return join_words(tokens, self.spacing)
+
+    def learn_spacing(self, texts: list[str]) -> Spacing:
+        """Return which tokens of texts have no space between them."""
+        sample = texts[:: 1 + sum(map(len, texts)) // MAX_CHARS]
+        blocks = (sample[i : i + _BLOCK] for i in range(0, len(sample), _BLOCK))
+        pairs = (zip(self.preprocess(texts), self.split(texts).lists(), strict=True) for texts in blocks)
+        return learn_spacing(chain.from_iterable(pairs), self.vocabulary)
 
     def ignored_parameters(self) -> tuple[list[str], str]:
         """Return the names of the parameters that have no effect, and the reason."""
@@ -97,10 +115,16 @@ class Analyzer(ABC):
         """Return the tokens of each text, including unknown ones."""
         return self.split(texts).lists()
 
-    def decode(self, sequences: Ragged) -> list[str]:
-        """Return the text of each row of ids, without padding and boundaries."""
-        terms = np.array(["", self.unknown_mark, "", *self.vocabulary], dtype=object)
-        return [self.join([term for term in terms[row] if term]) for row in _rows(sequences)]
+    def decode(self, sequences: Ragged, unknown: list[str] | None = None) -> list[str]:
+        """Return the text of each row of ids, without padding and boundaries.
+
+        `unknown` has the text of each unknown token.
+        """
+        terms = np.array(["", self.unknown_mark, "", *self.vocabulary], dtype=object)[sequences.ids]
+        if unknown is not None:
+            terms[sequences.ids == UNKNOWN] = unknown
+        rows = pairwise(sequences.offsets.tolist())
+        return [self.join([term for term in terms[start:stop] if term]) for start, stop in rows]
 
     def preprocess(self, texts: list[str]) -> list[str]:
         """Return texts in lower case, without accents and so on, as the parameters say."""
@@ -153,17 +177,24 @@ class WordAnalyzer(Analyzer):
 
 
 class CharAnalyzer(Analyzer):
-    """analyzer="char": single characters; a run of spaces counts as one."""
+    """analyzer="char": single characters; if they are only read, a run of white space is one space."""
 
     unknown_mark = "\ufffd"
 
     def split(self, texts: list[str]) -> TokenizedTexts:
         """Return the characters of texts."""
-        return CharTokens.from_texts([_SPACES.sub(" ", text) for text in self.preprocess(texts)])
+        preprocessed = self.preprocess(texts)
+        if self.spacing is None:
+            preprocessed = [_SPACES.sub(" ", text) for text in preprocessed]
+        return CharTokens.from_texts(preprocessed)
 
     def join(self, tokens: list[str]) -> str:
         """Return the text of characters."""
         return "".join(tokens)
+
+    def learn_spacing(self, texts: list[str]) -> Spacing:
+        """Return nothing: white space is a character."""
+        return {}
 
 
 class SubwordAnalyzer(Analyzer):
@@ -199,9 +230,14 @@ class SubwordAnalyzer(Analyzer):
         """Return the ids of texts; an empty text has the boundary id."""
         return self._byte_pairs.encode(self.preprocess(texts))
 
-    def decode(self, sequences: Ragged) -> list[str]:
-        """Return the text of each row of ids, without padding and boundaries."""
-        return [self._byte_pairs.decode(row).strip() for row in _rows(sequences)]
+    def decode(self, sequences: Ragged, unknown: list[str] | None = None) -> list[str]:
+        """Return the text of each row of ids, without padding and boundaries; no sub-word is unknown."""
+        rows = pairwise(sequences.offsets.tolist())
+        return [self._byte_pairs.decode(sequences.ids[start:stop]).strip() for start, stop in rows]
+
+    def learn_spacing(self, texts: list[str]) -> Spacing:
+        """Return nothing: spaces are parts of sub-words."""
+        return {}
 
     @cached_property
     def _byte_pairs(self) -> BytePairs:
@@ -214,6 +250,10 @@ class CallableAnalyzer(Analyzer):
     def split(self, texts: list[str]) -> TokenizedTexts:
         """Return the tokens that the function finds in texts."""
         return _split_by_function(self.settings["analyzer"], texts, "analyzer")
+
+    def preprocess(self, texts: list[str]) -> list[str]:
+        """Return the texts unchanged."""
+        return texts
 
     def ignored_parameters(self) -> tuple[list[str], str]:
         """Return the names of the parameters that have no effect, and the reason."""
@@ -237,10 +277,6 @@ def analyzer_class(analyzer: Any) -> type[Analyzer]:
             f"{analyzer!r} instead."
         )
     return ANALYZERS[analyzer]
-
-
-def _rows(sequences: Ragged) -> Iterable[np.ndarray]:
-    return (sequences.ids[start:stop] for start, stop in pairwise(sequences.offsets.tolist()))
 
 
 def _without_lone_surrogates(text: str) -> str:

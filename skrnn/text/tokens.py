@@ -21,7 +21,7 @@ class Tokens:
     """Converts texts to ids and back, with a vocabulary learned from the training texts.
 
     Use :meth:`fit` to make one. The estimators keep it, and files and
-    pickles hold its three attributes.
+    pickles hold its four attributes.
 
     Parameters
     ----------
@@ -32,6 +32,9 @@ class Tokens:
         Terms and their ids, in the order of the ids, which start at 3.
     merges : str, default=None
         For sub-words, the trained byte-pair encoding as JSON.
+    spacing : dict of str to int, default=None
+        For tokens that are written, between which of them there is no
+        space, see :func:`~skrnn.text.spacing.learn_spacing`.
 
     Examples
     --------
@@ -45,8 +48,16 @@ class Tokens:
     ['a cat, a hat.', 'the cat']
     """
 
-    def __init__(self, settings: dict[str, Any], vocabulary: dict[str, int], merges: str | None = None):
-        self.settings, self.vocabulary, self.merges = settings, vocabulary, merges
+    spacing: dict[str, int] | None = None  # also of pickles that are older than this attribute
+
+    def __init__(
+        self,
+        settings: dict[str, Any],
+        vocabulary: dict[str, int],
+        merges: str | None = None,
+        spacing: dict[str, int] | None = None,
+    ) -> None:
+        self.settings, self.vocabulary, self.merges, self.spacing = settings, vocabulary, merges, spacing
 
     @classmethod
     def fit(
@@ -62,6 +73,8 @@ class Tokens:
         min_df: float = 1,
         vocab_size: int | None = 20000,
         vocabulary: Any = None,
+        written: list[str] | None = None,
+        other_analyzer: Any = None,
     ) -> tuple[Tokens, Ragged]:
         """Learn the vocabulary of texts.
 
@@ -81,6 +94,14 @@ class Tokens:
             means no limit.
         vocabulary : iterable of str or mapping of str to int, default=None
             Terms to use instead of those of the texts.
+        written : list of str, default=None
+            Texts whose spacing :meth:`decode` reproduces, for a model that
+            writes texts. With analyzer="char", all white space is then kept.
+            None for a model that only reads: there a run of white space is
+            one space, and words are joined with the usual spacing.
+        other_analyzer : {"word", "char", "subword"} or callable, default=None
+            The analyzer of other texts for which the same parameters are
+            given. There is no warning for parameters that it uses.
 
         Returns
         -------
@@ -112,10 +133,17 @@ class Tokens:
             "tokenizer": tokenizer,
             "token_pattern": token_pattern,
         }
-        fitted = analyzer_class(analyzer)(settings)
-        _warn_of_ignored_parameters(fitted)
+        fitted = analyzer_class(analyzer)(settings, spacing=None if written is None else {})
+        ignored, reason = fitted.ignored_parameters()
+        if other_analyzer is not None:
+            settings_of_others = settings | {"analyzer": other_analyzer}
+            others, _ = analyzer_class(other_analyzer)(settings_of_others).ignored_parameters()
+            ignored = [name for name in ignored if name in others]
+        _warn_of_ignored_parameters([name for name in ignored if settings[name] is not None], reason)
         sequences = fitted.fit(texts, min_df=min_df, vocab_size=vocab_size, vocabulary=vocabulary)
-        tokens = cls(settings, fitted.vocabulary, fitted.merges)
+        if written:
+            fitted.spacing = fitted.learn_spacing(written)
+        tokens = cls(settings, fitted.vocabulary, fitted.merges, fitted.spacing)
         tokens._analyzer = fitted
         return tokens, sequences
 
@@ -154,20 +182,23 @@ class Tokens:
         """
         return self._analyzer.tokenize(texts)
 
-    def decode(self, sequences: Ragged) -> list[str]:
+    def decode(self, sequences: Ragged, unknown: list[str] | None = None) -> list[str]:
         """Return the texts of ids.
 
         Parameters
         ----------
         sequences : Ragged
             Ids. Padding and boundaries are left out.
+        unknown : list of str, default=None
+            The texts of all unknown tokens, in their order. None for "<unk>".
 
         Returns
         -------
         texts : list of str
-            Words with the usual spacing; characters and sub-words joined.
+            Words with the spacing of the texts that were given as `written`,
+            or else the usual one; characters and sub-words joined.
         """
-        return self._analyzer.decode(sequences)
+        return self._analyzer.decode(sequences, unknown)
 
     def pieces(self, sequences: Ragged) -> list[list[str]]:
         """Return each id as a text, as the network sees it.
@@ -187,17 +218,16 @@ class Tokens:
 
     @cached_property
     def _analyzer(self) -> Analyzer:
-        return analyzer_class(self.settings["analyzer"])(self.settings, self.vocabulary, self.merges)
+        analyzer = analyzer_class(self.settings["analyzer"])
+        return analyzer(self.settings, self.vocabulary, self.merges, self.spacing)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state without caches."""
-        return {name: vars(self)[name] for name in ("settings", "vocabulary", "merges")}
+        return {name: getattr(self, name) for name in ("settings", "vocabulary", "merges", "spacing")}
 
 
-def _warn_of_ignored_parameters(analyzer: Analyzer) -> None:
+def _warn_of_ignored_parameters(given: list[str], reason: str) -> None:
     """Warn, as CountVectorizer does, of parameters that another parameter makes ineffective."""
-    names, reason = analyzer.ignored_parameters()
-    given = [name for name in names if analyzer.settings[name] is not None]
     if given:
         warnings.warn(
             f"{' and '.join(given)} will not be used because {reason}. "

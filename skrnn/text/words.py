@@ -1,4 +1,4 @@
-"""Words: how a text is split into words in any script, and how words are joined to a readable text.
+"""Words: how a text is split into words in any script.
 
 A pattern has the syntax of Python's re. If polars' Rust regex reads pattern and text in the same way, large
 corpora are split by polars, which uses all cores and is several times faster. The words are the same.
@@ -180,36 +180,3 @@ def is_portable_text(text: str) -> bool:
     if text.isascii():
         return not any(map(text.__contains__, _SEPARATORS))
     return _PORTABLE_TEXT.fullmatch(text) is not None
-
-
-_CLOSING = ".,;:!?%)\\]}\u2026\u201d\u060c\u061b\u061f\u0964"  # with Arabic comma, semicolon, "?"; the danda
-_OPENING = "(\\[{$#\u201c\u201e\u00a1\u00bf"
-_FULL_WIDTH = "\u3001\u3002\u3008-\u3011\uff01\uff08\uff09\uff0c\uff0e\uff1a\uff1b\uff1f"  # Chinese, Japanese
-_SPACE_BEFORE = re.compile(f" ([{_CLOSING}{_FULL_WIDTH}])")
-_SPACE_AFTER = re.compile(f"([{_OPENING}{_FULL_WIDTH}]) ")
-_INSIDE_WORDS = re.compile(r"(?<=\w) (['\u2019]) (?=(?:s|t|re|ve|ll|d|m)\b)|(?<=\w) ([-/]) (?=\w)")
-
-
-def join_words(words: list[str]) -> str:
-    """Join words to a text with the usual spacing.
-
-    There is no space before a comma, after an opening bracket or inside
-    "don't".
-
-    Parameters
-    ----------
-    words : list of str
-        Words and signs.
-
-    Returns
-    -------
-    text : str
-
-    Examples
-    --------
-    >>> from skrnn.text.words import join_words
-    >>> join_words(["it", "'", "s", "(", "very", ")", "good", "."])
-    "it's (very) good."
-    """
-    text = _INSIDE_WORDS.sub(r"\1\2", " ".join(words))
-    return _SPACE_AFTER.sub(r"\1", _SPACE_BEFORE.sub(r"\1", text))

@@ -198,3 +198,32 @@ def test_no_room_is_the_empty_text(width):
     assert rows(found) == [[], [], []]
     expected = [network.log_probability(i, []) for i in range(3)]
     np.testing.assert_allclose(found.log_probabilities, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("search", "arguments", "message"),
+    [
+        (beam, {"width": 0}, "'width' parameter of beam must be an int in the range .1, inf.. Got 0"),
+        (
+            beam,
+            {"width": 2, "n_best": 3},
+            "'n_best' parameter of beam must be an int in the range .1, 3.. Got 3",
+        ),
+        (beam, {"width": 2, "length_penalty": -1}, "'length_penalty' parameter of beam must be .* Got -1"),
+        (sample, {"rng": None, "temperature": 0}, "'temperature' parameter of sample must be .* Got 0"),
+        (sample, {"rng": None, "top_k": 0}, "'top_k' parameter of sample must be .* Got 0"),
+    ],
+)
+def test_searches_refuse_invalid_arguments(search, arguments, message):
+    network = TinyNetwork(0)
+    with pytest.raises(ValueError, match=message):
+        search(network.step, network.states, Rules(max_length=3), **arguments)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("max_length", -1), ("min_length", 4), ("min_length", -1), ("no_repeat_ngram_size", -1)],
+)
+def test_rules_refuse_invalid_values(name, value):
+    with pytest.raises(ValueError, match=f"'{name}' parameter of Rules must be .* Got {value}"):
+        Rules(**{"max_length": 3, name: value})

@@ -120,11 +120,11 @@ def test_a_vocabulary_can_be_learned_from_hard_texts(analyzer, polars_for_small_
 
 
 @pytest.mark.parametrize("analyzer", ["word", "char", "subword"])
-def test_pickles_hold_settings_vocabulary_and_merges_only(analyzer, polars_for_small_texts):
+def test_pickles_hold_no_caches(analyzer, polars_for_small_texts):
     tokens, sequences = Tokens.fit(TEXTS, analyzer=analyzer)
     tokens.tokenize(TEXTS)
     copy = pickle.loads(pickle.dumps(tokens))
-    assert set(vars(copy)) == {"settings", "vocabulary", "merges"} < set(vars(tokens))
+    assert set(vars(copy)) == {"settings", "vocabulary", "merges", "spacing"} < set(vars(tokens))
     assert rows(copy.encode(TEXTS)) == rows(sequences)
     assert copy.tokenize(TEXTS) == tokens.tokenize(TEXTS)
     assert pickle.dumps(copy) == pickle.dumps(tokens)

@@ -1,4 +1,4 @@
-"""Words: in any script, equal by polars and by re, and joined with the usual spacing."""
+"""Words: in any script, equal by polars and by re."""
 
 import os
 import re
@@ -15,7 +15,7 @@ from skrnn.ragged import BOUNDARY
 from skrnn.text import words as module
 from skrnn.text.tokenized_texts import PolarsTokens, StringTokens
 from skrnn.text.tokens import Tokens
-from skrnn.text.words import WordSplitter, is_portable_text, join_words, word_pattern
+from skrnn.text.words import WordSplitter, is_portable_text, word_pattern
 
 SIMPLE = r"(?u)\w+|[^\w\s]"
 any_text = st.text(
@@ -185,26 +185,3 @@ os._exit(not (tokens.encode(["b a"]).ids.tolist() == [4, 3] and kind() == "Strin
 def test_a_forked_process_splits_without_polars():
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", FORK], timeout=60, check=False)
     assert done.returncode == 0
-
-
-# -- joined ---------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "good film, very good!",
-        "it's (not) so bad...",
-        "a well-known and/or case: yes",
-        "why? [note] 100%",
-        "“no” means no… „ja“",
-        "好电影。真的，很好！（笑）",
-        "فيلم جيد؟ نعم، جدا",
-        "नमस्ते दुनिया।",
-        "¿qué? ¡no!",
-        "👩\u200d💻 👍🏽",
-    ],
-)
-def test_joined_words_have_the_usual_spacing(text):
-    expected = text.replace("„ja“", "„ja “")  # in English, “ opens a quotation
-    assert join_words(WordSplitter(None).split([text]).strings()) == expected
