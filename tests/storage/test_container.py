@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 
-from skrnn.storage import container
+from skrnn.storage import container, disk
 from skrnn.storage.container import read, write
 from skrnn.storage.encoding import FileError
 
@@ -302,7 +302,7 @@ def test_full_disk_leaves_only_the_old_file(path, monkeypatch, failing, unnamed)
 
     with monkeypatch.context() as patch:
         if failing == "write":
-            patch.setattr(container, "open", lambda *args: Disk(open(*args)), raising=False)
+            patch.setattr(disk, "open", lambda *args: Disk(open(*args)), raising=False)
         else:
             patch.setattr(os, failing, full(getattr(os, failing)))
         for n in range(10):
