@@ -192,7 +192,7 @@ FAULTS = {
     "terms": (lambda e: e._tokens.vocabulary.update(more=len(e._tokens.vocabulary) + 3), "ids for an"),
     "settings": (lambda e: e._tokens.settings.update(more=1), "Tokens has the settings"),
     "length": (lambda e: setattr(e, "sequence_length_", 0), "sequence_length_ is 0"),
-    "truncation": (lambda e: setattr(e, "_truncation", "x"), "truncation is 'x'"),
+    "truncation": (lambda e: setattr(e, "_truncation", "x"), "_truncation='x'"),
     "method": (lambda e: setattr(e, "transform", 1), "cannot have the attributes transform"),
     "name": (lambda e: setattr(e, "plain", 1), "cannot have the attributes plain"),
 }

@@ -173,11 +173,11 @@ def _read_manifest(file: BufferedReader, size: int) -> dict[str, Any]:
             f"it is truncated or was not written by skrnn (it has {size} bytes, its header {length})"
         )
     header = file.read(length)
-    metadata = _parse_strict_json(header.decode("ascii"), 4 * MAX_VALUES).get("__metadata__") or {}
+    metadata = parse_strict_json(header.decode("ascii"), 4 * MAX_VALUES).get("__metadata__") or {}
     text = metadata.get("manifest")
     if not isinstance(text, str) or _sha256(text.encode()) != metadata.get("sha256"):
         raise FileError("its manifest is missing or does not match its SHA-256")
-    manifest = _parse_strict_json(text)
+    manifest = parse_strict_json(text)
     if manifest.get("format") != FORMAT:
         raise FileError(
             f"it has format {manifest.get('format')!r:.20}, and this version of skrnn reads format {FORMAT}"
@@ -230,7 +230,7 @@ def _count_values(text: str) -> int:
     return 1 + text.count(",") + text.count("[") + text.count("{")
 
 
-def _parse_strict_json(text: str, max_values: int = MAX_VALUES) -> dict[str, Any]:
+def parse_strict_json(text: str, max_values: int = MAX_VALUES) -> dict[str, Any]:
     """Return a JSON object; refuse repeated keys, NaN, infinities and excess."""
     if _count_values(text) > max_values:
         raise FileError(f"it has more than {max_values} values apart from its arrays")

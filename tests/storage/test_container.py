@@ -256,10 +256,10 @@ def test_functions_are_passed_again(tmp_path):
 
 def test_nested_containers_count_as_values():
     with pytest.raises(FileError, match="more than 4 values"):
-        container._parse_strict_json('{"a": {"b": {"c": {}}}}', 4)
+        container.parse_strict_json('{"a": {"b": {"c": {}}}}', 4)
     with pytest.raises(FileError, match="more than 4 values"):
-        container._parse_strict_json('{"a": [1, 2, 3]}', 4)
-    assert container._parse_strict_json('{"a": [{}]}', 4) == {"a": [{}]}
+        container.parse_strict_json('{"a": [1, 2, 3]}', 4)
+    assert container.parse_strict_json('{"a": [{}]}', 4) == {"a": [{}]}
 
 
 def test_too_many_single_values_are_not_written(tmp_path):
