@@ -61,12 +61,17 @@ _ATTRIBUTES: dict[str, Any] = {  # types of fitted attributes; private ones that
     "validation_scores_": list[float],
     "best_validation_score_": float,
 }
-_SIZES = {"sequence_length_": 1, "target_sequence_length_": 1, "n_iter_": 0}  # and their smallest values
+_SIZES = {  # of attributes and parameters: the smallest, and the smallest that is too large
+    "sequence_length_": (1, 2**63),
+    "target_sequence_length_": (1, 2**63),
+    "n_iter_": (0, 2**63),
+    "beam_width": (1, 2**16),
+}
 _TOKENS: dict[str, Any] = {"settings": dict[str, object], "vocabulary": dict[str, int], "merges": str | None}
 _TEXT_SETTINGS = {"analyzer", "lowercase", "strip_accents", "preprocessor", "tokenizer", "token_pattern"}
 
 
-def save(estimator: Any, path: str | os.PathLike) -> None:
+def save(estimator: Any, path: str | bytes | os.PathLike) -> None:
     """Save a fitted estimator to one file.
 
     The file is written completely before it replaces an existing one, so an
@@ -79,14 +84,18 @@ def save(estimator: Any, path: str | os.PathLike) -> None:
             RNNTextSeq2Seq
         The fitted estimator. A fitted `encoder` that it was given is saved in
         the same file.
-    path : str or PathLike
+    path : str, bytes or PathLike
         The file to create or replace. By convention it ends in `.skrnn`.
+        Symbolic links are followed, an existing file keeps its permissions,
+        and pipes and devices are written to. Several threads or processes may
+        save to one path.
 
     Raises
     ------
     TypeError
         If `estimator` is not an estimator of skrnn (for example a Pipeline or
-        a subclass), or has an attribute that a file cannot hold.
+        a subclass), or has an attribute that a file cannot hold, or if `path`
+        is not a path.
     ValueError
         If a parameter is invalid.
     sklearn.exceptions.NotFittedError
@@ -106,6 +115,8 @@ def save(estimator: Any, path: str | os.PathLike) -> None:
     path, are not saved because only `fit` uses them. They are None after
     loading.
 
+    Save a pipeline with skops or joblib, or save its last step with `save`.
+
     Examples
     --------
     >>> import os, tempfile
@@ -120,17 +131,34 @@ def save(estimator: Any, path: str | os.PathLike) -> None:
     True
     """
     if type(estimator) not in _estimators(BaseRNNText):
-        raise TypeError(
-            "save supports the estimators of skrnn only. Got an object of class "
-            f"{type(estimator).__qualname__}. Use pickle, joblib or skops for pipelines and for your own "
-            "classes."
+        kind = (
+            f"the class {estimator.__name__}" if isinstance(estimator, type) else type(estimator).__qualname__
         )
+        raise TypeError(f"save takes a fitted estimator of skrnn. Got {kind}. {_advice(estimator)}")
     check_is_fitted(estimator)
     estimator._validate_params()
     write(path, "estimator", estimator, _stored_classes())
 
 
-def load(path: str | os.PathLike, **functions: Any) -> Any:
+def _advice(found: Any) -> str:
+    """Return how to save an object that is not an estimator of skrnn."""
+    if isinstance(found, type):
+        return "Create an object, call its fit, and save it."
+    if hasattr(found, "best_estimator_"):
+        return "Save its best_estimator_, or the whole search with skops or joblib."
+    if isinstance(found, BaseRNNText):
+        return "A file holds no classes of your own: save it with skops or joblib."
+    if isinstance(found, (list, tuple, dict, set)):
+        return "Save each estimator to a file of its own."
+    if hasattr(found, "fit"):
+        return (
+            "Save the estimator of skrnn alone, for example pipeline[-1], or the whole object with "
+            "skops.io.dump(pipeline, path) or joblib.dump(pipeline, path)."
+        )
+    return "Other objects can be saved with joblib.dump."
+
+
+def load(path: str | bytes | os.PathLike, **functions: Any) -> Any:
     """Load an estimator that was saved by `save`.
 
     Loading runs no code from the file and imports neither Keras nor a
@@ -138,7 +166,7 @@ def load(path: str | os.PathLike, **functions: Any) -> Any:
 
     Parameters
     ----------
-    path : str or PathLike
+    path : str, bytes or PathLike
         The file.
     **functions : callable
         The functions that the estimator was saved with, by the name of their
@@ -166,7 +194,7 @@ def load(path: str | os.PathLike, **functions: Any) -> Any:
     """
     estimator = read(path, "estimator", _stored_classes(), functions)
     if not isinstance(estimator, BaseRNNText):
-        raise FileError(f"{os.fspath(path)} cannot be loaded: it holds no estimator.")
+        raise FileError(f"{os.fsdecode(path)} cannot be loaded: it holds no estimator.")
     return estimator
 
 
@@ -233,9 +261,9 @@ def _check_estimator(estimator: Any) -> None:
     spec, head, tokens = estimator._spec, estimator._head, estimator._tokens
     check_network(owner, spec, estimator._weights, tokens.n_ids)
     check_head(head, spec, attributes.get("classes_"))
-    sizes = {name: attributes[name] for name in _SIZES if name in attributes}
-    wrong = [f"{name} is {size!r:.40}" for name, size in sizes.items() if not _SIZES[name] <= size < 2**63]
-    require(not wrong, ", ".join(wrong))
+    for name in _SIZES.keys() & attributes:
+        least, end = _SIZES[name]
+        require(least <= attributes[name] < end, f"{name} is {attributes[name]!r:.40}")
     require(attributes["n_features_in_"] == 1, f"{owner} reads {estimator.n_features_in_!r:.40} columns")
     _check_vocabulary(tokens, estimator.vocabulary_)
     names = attributes.get("feature_names_in_", np.empty(1, object))

@@ -1,6 +1,7 @@
 """Test that `load`, not a later prediction, refuses a file with wrong content and the right checksum."""
 
 import copy
+import hashlib
 import json
 import random
 import time
@@ -99,6 +100,89 @@ def places(value, where=()):
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     inner = [(*where, key) for key, _ in items]
     return [*inner, *(place for key in inner for place in places(value[key[-1]], key))]
+
+
+def forge(estimator, path, edit):
+    """Save an estimator, edit the manifest, and correct its checksum."""
+    save(estimator, path)
+    manifest, body = split_file(path.read_bytes())
+    keys, values = manifest["value"][type(estimator).__name__]
+    edit(dict(zip(keys, values, strict=True)))
+    path.write_bytes(join_file(manifest, body))
+
+
+def spec_edit(**changes):
+    """Return an edit that changes fields of the architecture."""
+
+    def edit(attributes):
+        names, values = attributes["_spec"]["Spec"]
+        for name, value in changes.items():
+            values[names.index(name)] = value
+
+    return edit
+
+
+def many_layers(reference):
+    """Return an edit that names one array as the weights of 1,000 layers."""
+
+    def edit(attributes):
+        names, values = attributes["_weights"]["dict"]
+        for name in [name for name in names if name.startswith("forward_0")]:
+            for level in range(1, 1000):
+                names.append(name.replace("_0", f"_{level}"))
+                values.append(reference)
+        spec_edit(n_layers=1000)(attributes)
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (many_layers({"same": 2}), "has an array as several weights"),
+        (many_layers({"same": 3}), "has an array as several weights"),
+        (many_layers({"scalar": {"same": 3}}), "an array without dimensions"),
+        (many_layers({"array": "1:_weights.forward_0/kernel"}), "is missing or is used twice"),
+        (spec_edit(n_layers=10**9), "too few weights"),
+        (spec_edit(rnn_units=2**31 - 1), "the weights of another network"),
+        (spec_edit(n_ids=2**31 - 1), "the weights of another network"),
+        (spec_edit(n_components=2**31 - 1), "the weights of another network"),
+        (spec_edit(n_outputs=2**31 - 1, head="multiclass"), "the weights of another network"),
+        (spec_edit(rnn_units=10**400), "Spec has rnn_units"),
+        (spec_edit(n_heads=0), "Spec has n_heads=0"),
+    ],
+)
+def test_small_file_that_asks_for_a_large_network_is_refused(tmp_path, edit, message):
+    estimator = skrnn.RNNTextEncoder(**RANDOM, bidirectional=False).fit(TEXTS)
+    forge(estimator, tmp_path / "model.skrnn", edit)
+    with pytest.raises(FileError, match=message):
+        load(tmp_path / "model.skrnn")
+
+
+def test_term_that_is_named_many_times_is_refused(tmp_path):
+    estimator = skrnn.RNNTextEncoder(**RANDOM).fit([f"w{i:04}" for i in range(1000)])
+    save(estimator, tmp_path / "model.skrnn")
+    manifest, body = split_file((tmp_path / "model.skrnn").read_bytes())
+    terms = b"".join(b"w%04d" % i for i in range(1000))
+    assert terms in body
+    body = body.replace(terms, b"w0001" * 1000)
+    for entry in manifest["arrays"].values():
+        if entry[0] == "U8" and entry[1] == [5000]:
+            entry[2] = hashlib.sha256(b"w0001" * 1000).hexdigest()
+    (tmp_path / "model.skrnn").write_bytes(join_file(manifest, body))
+    with pytest.raises(FileError, match="repeats a key"):
+        load(tmp_path / "model.skrnn")
+
+
+def test_folded_embedding_that_is_out_of_proportion_is_refused(tmp_path):
+    """An embedding of one column and many units would become 300,000 times as large at a prediction."""
+    estimator = skrnn.RNNTextEncoder(
+        **RANDOM | {"layer": "qrnn", "rnn_units": 30_000, "embedding_dim": 1, "embeddings": "random"}
+    )
+    estimator.fit([f"w{i}" for i in range(2000)])
+    save(estimator, tmp_path / "model.skrnn")
+    with pytest.raises(FileError, match="asks for a table of 480720000 entries"):
+        load(tmp_path / "model.skrnn")
 
 
 def test_replaced_values_are_refused_by_load(data, tmp_path):

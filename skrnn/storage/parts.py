@@ -22,6 +22,7 @@ _FIELD_TYPES = {  # at import, because it evaluates code
     cls: {field.name: get_type_hints(cls)[field.name] for field in fields(cls)} for cls in DATACLASSES
 }
 MAX_INT = 2**31  # of sizes
+MAX_TABLE = 2**26  # entries of a folded embedding that a file of any size may ask for
 
 
 def require(condition: bool, problem: str) -> None:
@@ -99,6 +100,11 @@ def check_network(owner: str, spec: Spec, weights: dict[str, np.ndarray], n_ids:
     expected = weight_shapes(spec)
     wrong = sorted(name for name in expected.keys() | weights if shapes.get(name) != expected.get(name))
     require(not wrong, f"{owner} has the weights of another network: {', '.join(map(str, wrong[:3]))}")
+    # A prediction multiplies the embedding with these kernels and keeps the product.
+    kernels = {f"{direction}_0/kernel" for direction in spec.directions} | {"positions/kernel"}
+    table = spec.n_ids * sum(expected[name][1] for name in kernels & expected.keys())
+    small = table <= max(MAX_TABLE, 256 * sum(array.size for array in weights.values()))
+    require(small, f"{owner} asks for a table of {table} entries")
     with np.errstate(all="ignore"):
         wrong = [name for name, array in weights.items() if not np.isfinite(array.sum(dtype=np.float64))]
     require(not wrong, f"{owner} has weights that are not finite: {', '.join(wrong[:3])}")
