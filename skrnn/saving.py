@@ -2,35 +2,78 @@
 
 from __future__ import annotations
 
-import json
 import os
-from dataclasses import fields
 from functools import partial
-from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from skrnn.base import BaseRNNText
 from skrnn.ragged import N_SPECIAL
-from skrnn.serve import MASK, check_names, weight_shapes
 from skrnn.spec import Spec
-from skrnn.storage import FileError, StoredClass, read, write
-from skrnn.targets import HEADS, Classification, Head, Regression
-from skrnn.text import ANALYZERS, Tokens
+from skrnn.storage import (
+    FileError,
+    StoredClass,
+    check_head,
+    check_network,
+    check_types,
+    parse_strict_json,
+    read,
+    require,
+    stored_dataclasses,
+    write,
+)
+from skrnn.targets import HEADS, Classification, Head, Regression, Seq2Seq
+from skrnn.text import Tokens, WordSplitter
 
-# Dataclasses of plain values and arrays that a fitted estimator holds. To store another one, add it here:
-# its fields are saved and their types are checked when they are loaded.
-DATACLASSES: tuple[type, ...] = (Spec, *HEADS.values())
-_FIELD_TYPES = {  # at import, because it evaluates code
-    cls: {field.name: get_type_hints(cls)[field.name] for field in fields(cls)} for cls in DATACLASSES
+_NEEDED = (  # fitted attributes that every estimator has
+    *("_tokens", "_spec", "_head", "_weights", "_truncation", "vocabulary_", "sequence_length_"),
+    *("n_features_in_", "n_iter_", "loss_curve_", "history_"),
+)
+_NEEDED_BY = {  # and those of one estimator
+    "RNNTextClassifier": ("classes_",),
+    "RNNTextEncoder": ("objective_",),
+    "RNNTextSeq2Seq": ("_target_tokens", "_copies", "target_vocabulary_", "target_sequence_length_"),
 }
-MAX_NGRAM = 1000  # tokens of an n-gram in a file, which bounds the work of a prediction
+_HEADS = {"RNNTextClassifier": Classification, "RNNTextRegressor": Regression, "RNNTextSeq2Seq": Seq2Seq}
+_ATTRIBUTES: dict[str, Any] = {  # types of fitted attributes; private ones that are not here are refused
+    "_tokens": Tokens,
+    "_target_tokens": Tokens,
+    "_spec": Spec,
+    "_head": Head,
+    "_weights": dict[str, np.ndarray],
+    "_truncation": Literal["end", "start", "middle"],
+    "_copies": bool,
+    "_made_with": dict[str, int | float | str | None],
+    "_progress": dict[str, int | str | dict[str, np.ndarray]],
+    "_sklearn_output_config": dict[str, Literal["default", "pandas", "polars"]],
+    "vocabulary_": dict[str, int],
+    "target_vocabulary_": dict[str, int],
+    "sequence_length_": int,
+    "target_sequence_length_": int,
+    "n_features_in_": int,
+    "feature_names_in_": np.ndarray,
+    "classes_": np.ndarray,
+    "objective_": str,
+    "n_iter_": int,
+    "loss_curve_": list[float],
+    "history_": dict[str, list[float]],
+    "validation_scores_": list[float],
+    "best_validation_score_": float,
+}
+_SIZES = {  # of attributes and parameters: the smallest, and the smallest that is too large
+    "sequence_length_": (1, 2**63),
+    "target_sequence_length_": (1, 2**63),
+    "n_iter_": (0, 2**63),
+    "beam_width": (1, 2**16),
+}
+_TOKENS: dict[str, Any] = {"settings": dict[str, object], "vocabulary": dict[str, int], "merges": str | None}
+_TOKENS["spacing"] = dict[str, int] | None  # white space before a term: 0 or 1
 _TEXT_SETTINGS = {"analyzer", "lowercase", "strip_accents", "preprocessor", "tokenizer", "token_pattern"}
 
 
-def save(estimator: Any, path: str | os.PathLike) -> None:
+def save(estimator: Any, path: str | bytes | os.PathLike) -> None:
     """Save a fitted estimator to one file.
 
     The file is written completely before it replaces an existing one, so an
@@ -43,14 +86,18 @@ def save(estimator: Any, path: str | os.PathLike) -> None:
             RNNTextSeq2Seq
         The fitted estimator. A fitted `encoder` that it was given is saved in
         the same file.
-    path : str or PathLike
+    path : str, bytes or PathLike
         The file to create or replace. By convention it ends in `.skrnn`.
+        Symbolic links are followed, an existing file keeps its permissions,
+        and pipes and devices are written to. Several threads or processes may
+        save to one path.
 
     Raises
     ------
     TypeError
         If `estimator` is not an estimator of skrnn (for example a Pipeline or
-        a subclass), or has an attribute that a file cannot hold.
+        a subclass), or has an attribute that a file cannot hold, or if `path`
+        is not a path.
     ValueError
         If a parameter is invalid.
     sklearn.exceptions.NotFittedError
@@ -70,6 +117,8 @@ def save(estimator: Any, path: str | os.PathLike) -> None:
     path, are not saved because only `fit` uses them. They are None after
     loading.
 
+    Save a pipeline with skops or joblib, or save its last step with `save`.
+
     Examples
     --------
     >>> import os, tempfile
@@ -84,17 +133,34 @@ def save(estimator: Any, path: str | os.PathLike) -> None:
     True
     """
     if type(estimator) not in _estimators(BaseRNNText):
-        raise TypeError(
-            "save supports the estimators of skrnn only. Got an object of class "
-            f"{type(estimator).__qualname__}. Use pickle, joblib or skops for pipelines and for your own "
-            "classes."
+        kind = (
+            f"the class {estimator.__name__}" if isinstance(estimator, type) else type(estimator).__qualname__
         )
+        raise TypeError(f"save takes a fitted estimator of skrnn. Got {kind}. {_advice(estimator)}")
     check_is_fitted(estimator)
     estimator._validate_params()
     write(path, "estimator", estimator, _stored_classes())
 
 
-def load(path: str | os.PathLike, **functions: Any) -> Any:
+def _advice(found: Any) -> str:
+    """Return how to save an object that is not an estimator of skrnn."""
+    if isinstance(found, type):
+        return "Create an object, call its fit, and save it."
+    if hasattr(found, "best_estimator_"):
+        return "Save its best_estimator_, or the whole search with skops or joblib."
+    if isinstance(found, BaseRNNText):
+        return "A file holds no classes of your own: save it with skops or joblib."
+    if isinstance(found, (list, tuple, dict, set)):
+        return "Save each estimator to a file of its own."
+    if hasattr(found, "fit"):
+        return (
+            "Save the estimator of skrnn alone, for example pipeline[-1], or the whole object with "
+            "skops.io.dump(pipeline, path) or joblib.dump(pipeline, path)."
+        )
+    return "Other objects can be saved with joblib.dump."
+
+
+def load(path: str | bytes | os.PathLike, **functions: Any) -> Any:
     """Load an estimator that was saved by `save`.
 
     Loading runs no code from the file and imports neither Keras nor a
@@ -102,7 +168,7 @@ def load(path: str | os.PathLike, **functions: Any) -> Any:
 
     Parameters
     ----------
-    path : str or PathLike
+    path : str, bytes or PathLike
         The file.
     **functions : callable
         The functions that the estimator was saved with, by the name of their
@@ -130,7 +196,7 @@ def load(path: str | os.PathLike, **functions: Any) -> Any:
     """
     estimator = read(path, "estimator", _stored_classes(), functions)
     if not isinstance(estimator, BaseRNNText):
-        raise FileError(f"{os.fspath(path)} cannot be loaded: it holds no estimator.")
+        raise FileError(f"{os.fsdecode(path)} cannot be loaded: it holds no estimator.")
     return estimator
 
 
@@ -138,7 +204,7 @@ def _stored_classes() -> dict[str, StoredClass]:
     """Return every class whose objects a file may hold, by its name there."""
     stored = [
         StoredClass(Tokens, Tokens.__getstate__, _build_tokens, shareable=True),
-        *(StoredClass(cls, _dataclass_state, partial(_build_dataclass, cls)) for cls in DATACLASSES),
+        *stored_dataclasses(),
         *(
             StoredClass(cls, _estimator_state, partial(_build_estimator, cls))
             for cls in _estimators(BaseRNNText)
@@ -151,12 +217,6 @@ def _estimators(cls: type[BaseRNNText]) -> list[type[BaseRNNText]]:
     """Return the estimators of this package: the subclasses of a class that have no subclasses here."""
     own = [sub for sub in cls.__subclasses__() if sub.__module__.startswith("skrnn.")]
     return [leaf for sub in own for leaf in _estimators(sub)] or [cls]
-
-
-def _require(condition: bool, problem: str) -> None:
-    """Raise a FileError unless a condition holds."""
-    if not condition:
-        raise FileError(f"its parts do not match: {problem}")
 
 
 # -- estimators ------------------------------------------------------------------------------------
@@ -177,6 +237,7 @@ def _build_estimator(cls: type[BaseRNNText], state: dict[str, Any]) -> BaseRNNTe
     parameters = cls._parameter_constraints.keys()
     fitted = [name for name in state if name not in parameters]
     unknown = [name for name in fitted if not _is_fitted_name(name) or hasattr(cls, name)]
+    unknown += [name for name in fitted if name not in unknown and name[0] == "_" and name not in _ATTRIBUTES]
     if unknown:
         raise FileError(f"{cls.__name__} cannot have the attributes {', '.join(map(str, unknown))}")
     estimator: Any = cls()
@@ -192,82 +253,37 @@ def _is_fitted_name(name: Any) -> bool:
 
 
 def _check_estimator(estimator: Any) -> None:
-    """Raise a FileError unless the fitted attributes match one another."""
-    owner, spec, tokens = type(estimator).__name__, estimator._spec, estimator._tokens
-    _require(isinstance(spec, Spec), f"{owner} has no network")
-    _require(isinstance(tokens, Tokens), f"{owner} has no vocabulary")
-    check_names(spec)
-    weights = estimator._weights
-    # This bounds the work of weight_shapes, which lists the weights of every layer.
-    _require(isinstance(weights, dict) and spec.n_layers <= len(weights), f"{owner} has too few weights")
-    shapes = {name: array.shape for name, array in weights.items() if array.dtype == np.float32}
-    expected = weight_shapes(spec)
-    wrong = sorted(name for name in expected.keys() | weights if shapes.get(name) != expected.get(name))
-    _require(not wrong, f"{owner} has the weights of another network: {', '.join(map(str, wrong[:3]))}")
-    _require(tokens.n_ids == spec.n_ids, f"{tokens.n_ids} ids for an embedding with {spec.n_ids} rows")
-    divisible = spec.n_heads > 0 and spec.rnn_units % spec.n_heads == 0
-    _require(spec.layer != "self_attention" or divisible, f"{spec.n_heads} heads for {spec.rnn_units} units")
-    length = estimator.sequence_length_
-    _require(type(length) is int and length > 0, f"sequence_length_ is {length!r:.40}")
-    truncation = estimator._truncation
-    _require(truncation in ("end", "start", "middle"), f"the truncation is {truncation!r:.40}")
-    _check_head(estimator, spec)
-    _check_ngrams(spec, weights)
+    """Raise a FileError unless the fitted attributes have their types and match one another."""
+    cls, attributes = type(estimator), vars(estimator)
+    owner, types = cls.__name__, {**_ATTRIBUTES, "_head": _HEADS.get(cls.__name__, Head)}
+    needed = [*_NEEDED, *_NEEDED_BY.get(owner, ())]
+    missing = [name for name in needed if name not in attributes]
+    require(not missing, f"{owner} does not have {', '.join(missing)}")
+    check_types(owner, attributes, types)
+    spec, head, tokens = estimator._spec, estimator._head, estimator._tokens
+    check_network(owner, spec, estimator._weights, tokens.n_ids)
+    check_head(head, spec, attributes.get("classes_"))
+    for name in _SIZES.keys() & attributes:
+        least, end = _SIZES[name]
+        require(least <= attributes[name] < end, f"{name} is {attributes[name]!r:.40}")
+    require(attributes["n_features_in_"] == 1, f"{owner} reads {estimator.n_features_in_!r:.40} columns")
+    _check_vocabulary(tokens, estimator.vocabulary_)
+    names = attributes.get("feature_names_in_", np.empty(1, object))
+    require(names.shape == (1,) and names.dtype == object, f"the column of texts has the name {names!r:.40}")
     if spec.head == "seq2seq":
-        _require(estimator._target_tokens.n_ids == spec.n_outputs, "the target vocabulary has another size")
+        _check_vocabulary(estimator._target_tokens, estimator.target_vocabulary_)
+        same_size = estimator._target_tokens.n_ids == spec.n_outputs
+        require(same_size, "the target vocabulary has another size")
+        require(not estimator._copies or spec.attention is not None, "words are copied without attention")
+    if "objective_" in attributes:
+        objectives = {"none": "random"} | {name: name for name in HEADS if HEADS[name].predicts_ids}
+        expected = objectives.get(spec.head, "supervised")
+        require(estimator.objective_ == expected, f"objective_ is {estimator.objective_!r:.40}")
 
 
-def _check_ngrams(spec: Spec, weights: dict[str, np.ndarray]) -> None:
-    """Raise a FileError unless the n-grams can be looked up."""
-    if spec.ngram_range is None:
-        return
-    smallest, largest = spec.ngram_range
-    _require(1 <= smallest <= largest <= MAX_NGRAM, f"ngram_range is {spec.ngram_range!r:.40}")
-    hashes = weights["ngrams/hashes"]
-    _require(spec.n_ngrams > 0 and bool((np.diff(hashes) > 0).all()), "the n-grams are not sorted")
-    _require(0 <= hashes[0] and hashes[-1] <= MASK, "an n-gram has an impossible hash")
-
-
-def _check_head(estimator: Any, spec: Spec) -> None:
-    """Raise a FileError unless the head matches the network and the classes."""
-    head = estimator._head
-    _require(isinstance(head, Head) and head.name == spec.head, "the head is that of another network")
-    n_outputs = spec.n_ids if head.predicts_ids else head.n_outputs
-    _require(spec.head == "seq2seq" or spec.n_outputs == n_outputs, f"the head has {n_outputs} outputs")
-    if isinstance(head, Classification):
-        n_classes = max(spec.n_outputs, 2)
-        for classes in (head.classes, getattr(estimator, "classes_", head.classes)):
-            _require(classes.shape == (n_classes,), f"shape {classes.shape} for {n_classes} classes")
-    if isinstance(head, Regression):
-        shapes = head.mean.shape, head.scale.shape
-        _require(shapes == ((spec.n_outputs,),) * 2, f"mean and scale of the targets have shapes {shapes}")
-
-
-# -- dataclasses -----------------------------------------------------------------------------------
-
-
-def _dataclass_state(instance: Any) -> dict[str, Any]:
-    return {field.name: getattr(instance, field.name) for field in fields(instance)}
-
-
-def _build_dataclass(cls: type, state: dict[str, Any]) -> Any:
-    """Return a dataclass with the given fields after checking their types."""
-    instance = cls(**state)
-    for name, annotation in _FIELD_TYPES[cls].items():
-        value = getattr(instance, name)
-        _require(_has_type(value, annotation), f"{cls.__name__} has {name}={value!r:.40}")
-        _require(type(value) is not int or 0 <= value < 2**31, f"{cls.__name__} has {name}={value!r:.40}")
-    return instance
-
-
-def _has_type(value: Any, annotation: Any) -> bool:
-    """Return whether a value has a type: a class, a Literal or a union."""
-    origin = get_origin(annotation)
-    if origin is Literal:
-        return isinstance(value, str) and value in get_args(annotation)
-    if origin in (Union, UnionType):
-        return any(_has_type(value, option) for option in get_args(annotation))
-    return type(value) is (origin or annotation)
+def _check_vocabulary(tokens: Tokens, vocabulary: dict[str, int]) -> None:
+    same = vocabulary is tokens.vocabulary or vocabulary == tokens.vocabulary
+    require(same, "a vocabulary is not that of the tokens")
 
 
 # -- tokens ----------------------------------------------------------------------------------------
@@ -276,25 +292,22 @@ def _has_type(value: Any, annotation: Any) -> bool:
 def _build_tokens(state: dict[str, Any]) -> Tokens:
     """Return Tokens with the given state after checking it."""
     state = {"spacing": None} | state  # files of older versions have no spacing
-    names = {"settings", "vocabulary", "merges", "spacing"}
-    _require(state.keys() == names, f"Tokens has the state {sorted(state)}")
+    require(state.keys() == _TOKENS.keys(), f"Tokens has the state {sorted(state)}")
+    check_types("Tokens", state, _TOKENS)
     settings, vocabulary, merges = state["settings"], state["vocabulary"], state["merges"]
-    _require(settings.keys() == _TEXT_SETTINGS, f"Tokens has the settings {sorted(settings)}")
-    for name, value in settings.items():
-        valid = value is None or isinstance(value, (str, bool)) or callable(value)
-        _require(valid, f"Tokens has {name}={value!r:.40}")
-    _require(set(map(type, vocabulary)) <= {str}, "a term of the vocabulary is not a string")
+    require(settings.keys() == _TEXT_SETTINGS, f"Tokens has the settings {sorted(settings)}")
+    BaseRNNText(**settings)._validate_params()  # they are parameters of `fit`
     ids = list(range(N_SPECIAL, len(vocabulary) + N_SPECIAL))
-    _require(list(vocabulary.values()) == ids, "the ids of the vocabulary are not consecutive")
+    require(list(vocabulary.values()) == ids, "the ids of the vocabulary are not consecutive")
     analyzer = settings["analyzer"]
-    _require(callable(analyzer) or analyzer in ANALYZERS, f"the analyzer is {analyzer!r:.40}")
-    _require((merges is not None) == (analyzer == "subword"), f"merges for the analyzer {analyzer!r:.40}")
+    if analyzer == "word" and settings["tokenizer"] is None:
+        _ = WordSplitter(settings["token_pattern"]).regex  # raises an error if the pattern is not valid
+        "".join(vocabulary).encode()  # such words have no lone surrogates
+    require((merges is not None) == (analyzer == "subword"), f"merges for the analyzer {analyzer!r:.40}")
     if merges is not None:
         _check_merges(merges, vocabulary)
     spacing = state["spacing"]
-    if spacing is not None:
-        is_valid = set(map(type, spacing)) <= {str} and set(spacing.values()) <= {0, 1}
-        _require(is_valid, "the spacing of Tokens does not map strings to 0 or 1")
+    require(set((spacing or {}).values()) <= {0, 1}, "the spacing of Tokens does not map strings to 0 or 1")
     return Tokens(settings, vocabulary, merges, spacing)
 
 
@@ -303,16 +316,20 @@ def _check_merges(merges: str, vocabulary: dict[str, int]) -> None:
 
     The tokenizers library reads this JSON later and does not check it.
     """
-    _require(merges.count("[") < 4 * len(vocabulary) + 100, "there are more merges than sub-words")
-    tokenizer = json.loads(merges)
-    model = tokenizer["model"]
-    kinds = [tokenizer["pre_tokenizer"]["type"], tokenizer["decoder"]["type"], model["type"]]
-    unused = [tokenizer[name] for name in ("normalizer", "post_processor", "truncation", "padding")]
-    _require(
-        kinds == ["ByteLevel", "ByteLevel", "BPE"] and not any(unused), f"sub-words are split by {kinds}"
-    )
-    ids = {piece: i - N_SPECIAL for piece, i in vocabulary.items()}
-    _require(not tokenizer["added_tokens"] and model["vocab"] == ids, "sub-words of another vocabulary")
-    pairs = [pair if isinstance(pair, list) else pair.split(" ") for pair in model["merges"]]
+    require(merges.count("[") < 4 * len(vocabulary) + 100, "there are more merges than sub-words")
+    tokenizer = parse_strict_json(merges, len(merges))
+    model, splitter, joiner = (tokenizer.pop(name) for name in ("model", "pre_tokenizer", "decoder"))
+    kinds = [splitter.pop("type"), joiner.pop("type"), model.pop("type")]
+    require(kinds == ["ByteLevel", "ByteLevel", "BPE"], f"sub-words are split by {kinds}")
+    ids, pairs = model.pop("vocab"), model.pop("merges")
+    flags = [*splitter.values(), *joiner.values()]
+    unused = [tokenizer.pop("version") != "1.0", tokenizer.pop("added_tokens") != []]
+    unused += [value is not None and value is not False for value in [*tokenizer.values(), *model.values()]]
+    valid = set(map(type, flags)) <= {bool} and not any(unused)
+    require(valid, "the settings of the sub-words are not those of skrnn")
+    same = ids == {piece: i - N_SPECIAL for piece, i in vocabulary.items()}
+    require(same and set(map(type, ids.values())) == {int}, "sub-words of another vocabulary")
+    f"{merges}{''.join(ids)}".encode()  # the library reads no lone surrogates
+    pairs = [pair if isinstance(pair, list) else pair.split(" ") for pair in pairs]
     known = all(a in ids and b in ids and a + b in ids for a, b in pairs)
-    _require(known, "a merge uses a sub-word that is not in the vocabulary")
+    require(known, "a merge uses a sub-word that is not in the vocabulary")

@@ -132,12 +132,13 @@ class TrainingParameters:
         default=None,
         allowed=[str, os.PathLike, None],
         stage="training",
-        doc="""path or None
+        doc="""path of a file or folder, or None
         File in which `fit` saves its state after each epoch. If a fit is killed, call `fit` again with the
         same data and parameters: it continues after the last epoch and ends with the same weights, bit for
         bit. `random_state` must be set. Each fit needs a file of its own; a file of another fit is refused.
-        The file is removed at the end. The state of `callbacks` is not saved; `partial_fit` does not use
-        the file.""",
+        For several fits, for example those of `cross_val_score` or GridSearchCV, give an existing folder:
+        each fit then has its own file there. A file is removed at the end of its fit. The state of
+        `callbacks` is not saved; `partial_fit` does not use the file.""",
     )
 
     # -- how to run

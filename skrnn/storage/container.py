@@ -16,13 +16,12 @@ import json
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from io import BufferedReader
-from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 
+from skrnn.storage.disk import PathType, open_file, path_of_file, write_file
 from skrnn.storage.encoding import DTYPE_NAMES, DTYPES, FileError, StoredClass, ValueDecoder, ValueEncoder
 
 # Only the tests use the safetensors package (0.8), for these measured reasons:
@@ -47,15 +46,13 @@ _DAMAGE_ERRORS = (
 )
 
 
-def write(
-    path: str | os.PathLike, content: str, value: Any, classes: Mapping[str, StoredClass] | None = None
-) -> None:
+def write(path: PathType, content: str, value: Any, classes: Mapping[str, StoredClass] | None = None) -> None:
     """Write a value to a file, or leave the existing file as it is.
 
     Parameters
     ----------
-    path : str or PathLike
-        The file to create or replace.
+    path : str, bytes or PathLike
+        The file to create or replace, see :func:`skrnn.storage.disk.write_file`.
     content : str
         The kind of content, for example "checkpoint". `read` asks for it.
     value : Any
@@ -73,6 +70,7 @@ def write(
     OSError
         If the file cannot be written, for example because the disk is full.
     """
+    name = path_of_file(path)
     encoder = ValueEncoder(classes or {})
     encoded = encoder.encode(value)
     manifest = json.dumps(
@@ -97,11 +95,11 @@ def write(
             f"list of numbers or strings. Got {_count_values(manifest)} values in a header of {len(header)} "
             f"bytes; at most {MAX_VALUES} values and {MAX_HEADER} bytes are allowed."
         )
-    _write_atomically(path, [header, *map(_as_bytes, encoder.arrays.values())])
+    write_file(name, [header, *map(_as_bytes, encoder.arrays.values())])
 
 
 def read(
-    path: str | os.PathLike,
+    path: PathType,
     content: str,
     classes: Mapping[str, StoredClass] | None = None,
     functions: Mapping[str, Any] | None = None,
@@ -113,7 +111,7 @@ def read(
 
     Parameters
     ----------
-    path : str or PathLike
+    path : str, bytes or PathLike
         The file.
     content : str
         The kind of content that was passed to `write`.
@@ -134,16 +132,17 @@ def read(
     OSError
         If the file cannot be read.
     """
+    file_name = path_of_file(path)
     try:
-        with open(path, "rb") as file:
+        with open_file(file_name) as file:
             manifest = _read_manifest(file, os.fstat(file.fileno()).st_size)
             _check_content(manifest, content, functions or {})
             arrays = {name: _read_array(file, name, *entry) for name, entry in manifest["arrays"].items()}
         return ValueDecoder(arrays, classes or {}, functions or {}).decode(manifest["value"])
     except FileError as error:
-        raise FileError(f"{os.fspath(path)} cannot be loaded: {error}.") from error
+        raise FileError(f"{file_name} cannot be loaded: {error}.") from error
     except _DAMAGE_ERRORS as error:
-        raise FileError(f"{os.fspath(path)} cannot be loaded: it is damaged ({error}).") from error
+        raise FileError(f"{file_name} cannot be loaded: it is damaged ({error}).") from error
 
 
 # -- header and manifest ---------------------------------------------------------------------------
@@ -165,6 +164,8 @@ def _build_header(manifest: str, arrays: Iterable[tuple[str, str, Sequence[int]]
 
 def _read_manifest(file: BufferedReader, size: int) -> dict[str, Any]:
     """Return the manifest of a file with `size` bytes after checking the layout."""
+    if size == 0:
+        raise FileError("it is empty")
     prefix = file.read(8)
     length = int.from_bytes(prefix, "little")
     if length > min(size - 8, MAX_HEADER):
@@ -172,11 +173,11 @@ def _read_manifest(file: BufferedReader, size: int) -> dict[str, Any]:
             f"it is truncated or was not written by skrnn (it has {size} bytes, its header {length})"
         )
     header = file.read(length)
-    metadata = _parse_strict_json(header.decode("ascii"), 4 * MAX_VALUES).get("__metadata__") or {}
+    metadata = parse_strict_json(header.decode("ascii"), 4 * MAX_VALUES).get("__metadata__") or {}
     text = metadata.get("manifest")
     if not isinstance(text, str) or _sha256(text.encode()) != metadata.get("sha256"):
         raise FileError("its manifest is missing or does not match its SHA-256")
-    manifest = _parse_strict_json(text)
+    manifest = parse_strict_json(text)
     if manifest.get("format") != FORMAT:
         raise FileError(
             f"it has format {manifest.get('format')!r:.20}, and this version of skrnn reads format {FORMAT}"
@@ -229,7 +230,7 @@ def _count_values(text: str) -> int:
     return 1 + text.count(",") + text.count("[") + text.count("{")
 
 
-def _parse_strict_json(text: str, max_values: int = MAX_VALUES) -> dict[str, Any]:
+def parse_strict_json(text: str, max_values: int = MAX_VALUES) -> dict[str, Any]:
     """Return a JSON object; refuse repeated keys, NaN, infinities and excess."""
     if _count_values(text) > max_values:
         raise FileError(f"it has more than {max_values} values apart from its arrays")
@@ -279,41 +280,3 @@ def _sha256(data: bytes | memoryview) -> str:
 
 def _as_bytes(array: np.ndarray) -> memoryview:
     return array.reshape(-1).view(np.uint8).data
-
-
-# -- the disk --------------------------------------------------------------------------------------
-
-
-def _write_atomically(path: str | os.PathLike, chunks: Iterable[Any]) -> None:
-    """Write a new file, flush it to the disk and rename it to `path`.
-
-    On failure the old file stays and nothing else does. On Linux the new
-    file has no name until it is complete, so even a killed process leaves
-    nothing behind.
-    """
-    target = Path(os.path.realpath(path))
-    part = target.with_name(target.name + ".part")
-    folder = os.open(target.parent, os.O_RDONLY) if hasattr(os, "O_TMPFILE") else None
-    try:
-        unnamed = None
-        if folder is not None:
-            with suppress(OSError):  # not every file system has unnamed files
-                unnamed = os.open(target.parent, os.O_TMPFILE | os.O_WRONLY, 0o666)
-        with open(part if unnamed is None else unnamed, "wb") as file:
-            for chunk in chunks:
-                file.write(chunk)
-            file.flush()
-            os.fsync(file.fileno())
-            if unnamed is not None:
-                part.unlink(missing_ok=True)
-                # With a directory descriptor, os.link follows the link in /proc to the file itself.
-                os.link(f"/proc/self/fd/{unnamed}", part, src_dir_fd=folder)
-        os.replace(part, target)
-        if folder is not None:
-            os.fsync(folder)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-    finally:
-        if folder is not None:
-            os.close(folder)

@@ -298,7 +298,7 @@ class ValueDecoder:
     def _decode_objects(self, content: list) -> np.ndarray:
         kind, shape, items = content
         items = self.decode(items)
-        if math.prod(shape) != len(items) or kind not in ("O", "T"):
+        if len(shape) > 64 or math.prod(shape) != len(items) or kind not in ("O", "T"):
             raise FileError(f"an array of shape {shape} has {len(items)} entries")
         if kind == "T":
             return np.array(items, dtype=np.dtypes.StringDType()).reshape(shape)
@@ -316,9 +316,19 @@ class ValueDecoder:
             raise FileError("an array of strings holds a number that is not a character")
         return integers.view(dtype).reshape(shape)
 
+    def _decode_scalar(self, content: Any) -> Any:
+        array = self.decode(content)
+        if not isinstance(array, np.ndarray) or array.ndim:  # a view would hide that an array is shared
+            raise FileError("a NumPy scalar needs an array without dimensions")
+        return array[()]
+
     def _decode_random_state(self, content: Any) -> np.random.RandomState:
+        found = self.decode(content)
+        key, position = found["state"]["key"], found["state"]["pos"]
+        if key.shape != (624,) or key.dtype != np.uint32 or not 0 <= position <= 624:
+            raise FileError("a random state is not that of a Mersenne Twister")  # NumPy does not check it
         state = np.random.RandomState(0)
-        state.set_state(self.decode(content))
+        state.set_state(found)
         return state
 
     def _decode_sequence(self, content: Any) -> list:
@@ -345,7 +355,7 @@ _DECODERS: dict[str, Callable[[ValueDecoder, Any], Any]] = {
     "array": lambda decoder, name: decoder._take_array(name, *DTYPES),
     "objects": ValueDecoder._decode_objects,
     "integers": ValueDecoder._decode_integers,
-    "scalar": lambda decoder, content: decoder.decode(content)[()],
+    "scalar": ValueDecoder._decode_scalar,
     "path": lambda decoder, content: Path(content),
     "random_state": ValueDecoder._decode_random_state,
     "function": lambda decoder, name: decoder.functions[name],

@@ -6,10 +6,12 @@ from skrnn.text.cooccurrence import cooccurrence_vectors, train_vectors
 from skrnn.text.target_columns import as_matrix, check_labels, check_one_column, check_targets
 from skrnn.text.tokens import Tokens
 from skrnn.text.vectors import WordVectors, vectors_of_terms
+from skrnn.text.words import WordSplitter
 
 __all__ = [
     "ANALYZERS",
     "Tokens",
+    "WordSplitter",
     "WordVectors",
     "as_matrix",
     "check_labels",

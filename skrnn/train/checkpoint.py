@@ -9,8 +9,24 @@ from typing import Any
 import joblib
 import numpy as np
 
-from skrnn.storage import read, write
+from skrnn.spec import Weights
+from skrnn.storage import check_types, read, write
 from skrnn.train.monitor import Monitor
+
+_STATE = {  # what a file holds
+    "identity": dict[str, str],
+    "epoch": int,
+    "stopped": bool,
+    "arrays": list[np.ndarray],
+    "monitor": dict[str, object],
+}
+_MONITOR = {
+    "history": dict[str, list[float]],
+    "weights": Weights,
+    "best_epoch": int,
+    "best": float,
+    "waited": int,
+}
 
 
 class Checkpoint:
@@ -19,13 +35,14 @@ class Checkpoint:
     Parameters
     ----------
     path : str or PathLike
-        The file.
+        The file, or an existing folder. In a folder, each training has a file of its own, whose name holds a
+        checksum of what the training depends on.
     monitor : Monitor
         Records the epochs. Its state is saved and restored with the rest.
     """
 
     def __init__(self, path: str | os.PathLike, monitor: Monitor) -> None:
-        self.path, self.monitor = Path(path), monitor
+        self.path, self.monitor = Path(os.fsdecode(path)), monitor
         self.identity: dict[str, Any] = {}
 
     def read(self, identity: dict[str, Any]) -> dict[str, Any] | None:
@@ -57,20 +74,28 @@ class Checkpoint:
             "early_stopping": str(monitor.by_score),
             "the estimator": monitor.owner,
         }
-        if self.path.is_dir() or not self.path.parent.is_dir():
+        if self.path.is_dir():
+            self.path = self.path / f"{monitor.owner}-{joblib.hash(self.identity)}.checkpoint"
+        if not self.path.parent.is_dir():
             raise FileNotFoundError(
-                f"checkpoint of {monitor.owner} must be a file in an existing folder. Got {self.path}."
+                f"checkpoint of {monitor.owner} must be a file in an existing folder, or an existing folder. "
+                f"Got {self.path}."
             )
-        if not self.path.exists():
+        try:
+            state = read(self.path, "checkpoint")
+        except FileNotFoundError:
             return None
-        state = read(self.path, "checkpoint")
+        check_types("a checkpoint", {"state": state}, {"state": dict[str, object]})
+        check_types("a checkpoint", {name: state.get(name) for name in _STATE}, _STATE)
+        check_types("a checkpoint", {name: state["monitor"].get(name) for name in _MONITOR}, _MONITOR)
         found = state["identity"]
         other = [name for name in self.identity if found.get(name) != self.identity[name]]
         if other:
             raise ValueError(
                 f"checkpoint of {monitor.owner}: {self.path} belongs to another fit, which differs in "
                 f"{', '.join(other)}. Call fit with the same data and parameters, delete the file, or name "
-                "another file."
+                "another file. For several fits, for example those of a search, set checkpoint to an "
+                "existing folder: each fit then has a file of its own."
             )
         monitor.state = state["monitor"]
         return state

@@ -226,6 +226,7 @@ def compiled_model(spec: Spec, weights: Weights, recipe: Recipe, length: int | N
     loss = "sparse_categorical_crossentropy" if head.predicts_ids else head.loss
     optimizer = make_optimizer(recipe.optimizer, recipe.learning_rate, training=False)
     model.compile(optimizer=optimizer, loss=loss, jit_compile=False)
+    model.optimizer.build(model.trainable_variables)  # otherwise Keras warns when it loads a saved model
     return model
 
 

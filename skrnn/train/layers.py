@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import keras
 from keras import ops
 
 from skrnn.ragged import PAD
-from skrnn.serve import CELLS, FACTOR, MASK, Cell
+from skrnn.serve import CELLS, FACTOR, MASK
 
 FLOAT = "float32"
-KERAS_LAYERS = {
-    "simple_rnn": keras.layers.SimpleRNN,
-    "gru": keras.layers.GRU,
-    "lstm": keras.layers.LSTM,
-}
 _MASKED = -1e30  # score of a step that is padding
+# Keras finds the registered layers of a saved model by name, in a process that has imported this package.
+saveable = keras.saving.register_keras_serializable(package="skrnn")
 
 
+@saveable
 class FormulaCell(keras.layers.Layer):
     """A cell that Keras does not have, computed by its textbook formula.
 
     Parameters
     ----------
-    formula : type
-        Class of :data:`skrnn.serve.cells.CELLS`.
+    cell : str
+        Name of the cell in :data:`skrnn.serve.cells.CELLS`.
     units : int
         Number of units.
     activation : str
@@ -35,11 +32,11 @@ class FormulaCell(keras.layers.Layer):
         Arguments of keras.layers.Layer.
     """
 
-    def __init__(self, formula: type[Cell], units: int, activation: str, **kwargs: Any) -> None:
+    def __init__(self, cell: str, units: int, activation: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.formula, self.units = formula, units
+        self.cell, self.formula, self.units = cell, CELLS[cell], units
         self.activation = keras.activations.get(activation)
-        self.state_size = [n * units for n in formula.states.values()]
+        self.state_size = [n * units for n in self.formula.states.values()]
         self.output_size = units
 
     def build(self, shape: tuple) -> None:
@@ -53,25 +50,45 @@ class FormulaCell(keras.layers.Layer):
         states = self.formula.textbook(x, states, weights, self.activation, ops.sigmoid)
         return states[0], states
 
+    def get_config(self) -> dict:
+        """Return the arguments that rebuild the cell."""
+        activation = keras.activations.serialize(self.activation)
+        return {**super().get_config(), "cell": self.cell, "units": self.units, "activation": activation}
+
 
 class FormulaRNN(keras.layers.RNN):
     """The layer of a :class:`FormulaCell`, with the arguments of Keras' recurrent layers."""
 
-    formula: type[Cell]
+    cell_name: str
 
     def __init__(self, units: int, activation: str = "tanh", **kwargs: Any) -> None:
         own = {"return_sequences", "return_state", "go_backwards", "trainable", "dtype", "name"}
         self.units = units
-        cell = FormulaCell(self.formula, units, activation, dtype=kwargs.get("dtype"))
+        cell = FormulaCell(self.cell_name, units, activation, dtype=kwargs.get("dtype"))
         super().__init__(cell, **{name: value for name, value in kwargs.items() if name in own})
 
+    def get_config(self) -> dict:
+        """Return the arguments that rebuild the layer."""
+        config = super().get_config()
+        cell = config.pop("cell")["config"]
+        return {**config, "units": cell["units"], "activation": cell["activation"]}
 
-@cache
-def keras_layer(cell: str) -> type[keras.layers.RNN]:
-    """Return the Keras layer of a recurrent cell."""
-    if cell in KERAS_LAYERS:
-        return KERAS_LAYERS[cell]
-    return type(CELLS[cell].__name__, (FormulaRNN,), {"formula": CELLS[cell]})
+    @classmethod
+    def from_config(cls, config: dict, custom_objects: dict | None = None) -> FormulaRNN:
+        """Return the layer of a configuration."""
+        return cls(**config)
+
+
+KERAS_LAYERS: dict[str, type[keras.layers.RNN]] = {
+    "simple_rnn": keras.layers.SimpleRNN,
+    "gru": keras.layers.GRU,
+    "lstm": keras.layers.LSTM,
+}
+KERAS_LAYERS |= {
+    name: saveable(type(cell.__name__, (FormulaRNN,), {"cell_name": name, "__module__": __name__}))
+    for name, cell in CELLS.items()
+    if name not in KERAS_LAYERS
+}
 
 
 class Pooling(keras.layers.Layer):
@@ -88,6 +105,7 @@ class Pooling(keras.layers.Layer):
         """Return no mask: the output has no steps."""
 
 
+@saveable
 class MeanPooling(Pooling):
     """The mean of the states."""
 
@@ -97,6 +115,7 @@ class MeanPooling(Pooling):
         return ops.sum(h * weight, axis=1) / ops.sum(weight, axis=1)
 
 
+@saveable
 class MaxPooling(Pooling):
     """The maximum of the states."""
 
@@ -105,6 +124,7 @@ class MaxPooling(Pooling):
         return ops.max(ops.where(ops.expand_dims(mask, -1), h, _MASKED), axis=1)
 
 
+@saveable
 class AttentionPooling(Pooling):
     """The mean of the states under learned weights, ``softmax(tanh(h W + b) c)`` (Yang et al. 2016)."""
 
@@ -146,6 +166,7 @@ def pool(kind: str, h: Any, last: Any, mask: Any) -> Any:
     return layer(dtype=FLOAT, name="pooling")(h, mask=mask)
 
 
+@saveable
 class NGrams(keras.layers.Layer):
     """Adds a linear part over n-grams to the outputs of the head, see :mod:`skrnn.serve.ngrams`.
 
@@ -183,6 +204,11 @@ class NGrams(keras.layers.Layer):
         total = ops.sum(ops.take(self.kernel, found, axis=0) * weight[:, :, None], axis=1)
         return outputs * self.factor + total / ops.where(norm > 0, norm, 1.0)[:, None] + self.bias
 
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments of the constructor."""
+        sizes = {"ngram_range": self.ngram_range, "n_ngrams": self.n_ngrams, "n_outputs": self.n_outputs}
+        return super().get_config() | sizes
+
     def _places(self, ids: Any) -> Any:
         """Return the place of each n-gram among those that have a weight, or their number, (b, t')."""
         ids = ops.cast(ids, "int32")
@@ -200,8 +226,12 @@ class NGrams(keras.layers.Layer):
         return ops.concatenate(places, axis=1)
 
 
+@saveable
 class IdsHead(keras.layers.Layer):
     """Logits of token ids, by a kernel of its own or by the rows of an embedding (Press & Wolf 2017).
+
+    In a model that is not for training here, a keras.layers.ReversibleEmbedding computes tied logits, because
+    Keras can save it; this layer then adds the bias.
 
     In training, the softmax over a large vocabulary may be estimated from some candidates. The targets of the
     batch are always among them; the other candidates stand for all remaining ids. An offset of
@@ -214,24 +244,28 @@ class IdsHead(keras.layers.Layer):
         Number of ids.
     embedding : keras.layers.Embedding, default=None
         A layer that is already built and keeps its own weights.
+    only_bias : bool, default=False
+        Whether the layer gets logits and adds the bias.
     **kwargs
         Arguments of keras.layers.Layer.
     """
 
-    def __init__(self, n_ids: int, embedding: Any = None, **kwargs: Any) -> None:
+    def __init__(self, n_ids: int, embedding: Any = None, *, only_bias: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.supports_masking = True
-        self.n_ids, self.tied = n_ids, embedding is not None
+        self.n_ids, self.only_bias, self.tied = n_ids, only_bias, embedding is not None
         self._rows = lambda: embedding.embeddings  # a function, so that Keras does not track it as our weight
 
     def build(self, x_shape: tuple, candidates_shape: Any = None, offsets_shape: Any = None) -> None:
         """Create the weights."""
-        if not self.tied:
+        if not self.tied and not self.only_bias:
             self.kernel = self.add_weight((x_shape[-1], self.n_ids), initializer="zeros", name="kernel")
         self.bias = self.add_weight((self.n_ids,), initializer="zeros", name="bias")
 
     def call(self, x: Any, candidates: Any = None, offsets: Any = None) -> Any:
         """Return logits (..., n) of vectors (..., d); all rows of candidates and offsets (b, n) are equal."""
+        if self.only_bias:
+            return x + self.bias
         if candidates is None:
             return ops.matmul(x, ops.transpose(self._rows()) if self.tied else self.kernel) + self.bias
         ids = candidates[0]
@@ -242,7 +276,12 @@ class IdsHead(keras.layers.Layer):
         )
         return ops.matmul(x, kernel) + ops.take(self.bias, ids) + offsets[0]
 
+    def get_config(self) -> dict:
+        """Return the arguments that rebuild the layer, except an embedding."""
+        return {**super().get_config(), "n_ids": self.n_ids, "only_bias": self.only_bias}
 
+
+@saveable
 class DecoderAttention(keras.layers.Layer):
     """The context of each decoder step: the states of the source, weighted by the state of the decoder.
 

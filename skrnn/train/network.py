@@ -127,9 +127,8 @@ class Builder:
         x = self.dropout(embedding(previous), "target_embedding")
         x = self.decode_with_attention(x, ops.not_equal(previous, PAD), memory, mask, vector)
         x = self.dropout(x, "combine")
-        tied = embedding if spec.tied_embeddings else None
-        x = IdsHead(spec.n_outputs, tied, dtype=FLOAT, name="head")(x)
-        return x if self.training else ops.softmax(x)
+        logits = self.logits(x, embedding)
+        return logits if self.training else ops.softmax(logits)
 
     # -- stage 2 -------------------------------------------------------------------------------
 
@@ -139,8 +138,10 @@ class Builder:
         return self.inputs[-1]
 
     def embedding(self, n_ids: int, name: str) -> keras.layers.Embedding:
-        """Return an embedding layer."""
-        return keras.layers.Embedding(
+        """Return an embedding layer. The logits of a model that Keras saves need one that works both ways."""
+        is_tied = HEADS[self.spec.head].predicts_ids and self.spec.tied_embeddings and not self.training
+        kind = keras.layers.ReversibleEmbedding if is_tied else keras.layers.Embedding
+        return kind(
             n_ids,
             self.spec.embedding_dim,
             embeddings_initializer="zeros",
@@ -262,9 +263,18 @@ class Builder:
         candidates = []
         if self.sampled:
             candidates = [self.input("candidates", None), self.input("offsets", None, FLOAT)]
-        tied = embedding if spec.tied_embeddings else None
-        logits = IdsHead(spec.n_outputs, tied, dtype=FLOAT, name="head")(vector, *candidates)
+        logits = self.logits(vector, embedding, *candidates)
         return logits if self.training else ops.softmax(logits)
+
+    def logits(self, x: Any, embedding: Any, *candidates: Any) -> Any:
+        """Return the logits of ids, of all or of some candidates."""
+        n_ids, options = self.spec.n_outputs, dict[str, Any](dtype=FLOAT, name="head")
+        if not self.spec.tied_embeddings:
+            return IdsHead(n_ids, **options)(x, *candidates)
+        if self.training:
+            return IdsHead(n_ids, embedding, **options)(x, *candidates)
+        # an operation passes no mask on, which an embedding does not expect
+        return IdsHead(n_ids, only_bias=True, **options)(embedding(ops.identity(x), reverse=True))
 
     # -- layers --------------------------------------------------------------------------------
 

@@ -10,10 +10,11 @@ from keras import ops
 
 from skrnn.serve import EPSILON, frequencies
 from skrnn.spec import Spec
-from skrnn.train.layers import FLOAT
+from skrnn.train.layers import FLOAT, saveable
 from skrnn.train.recipe import Recipe
 
 
+@saveable
 class Positions(keras.layers.Layer):
     """Projects embeddings to the width of the states and adds the position of each token.
 
@@ -46,6 +47,7 @@ class Positions(keras.layers.Layer):
         return {**super().get_config(), "width": self.width}
 
 
+@saveable
 class Block(keras.layers.Layer):
     """One layer of self-attention: attention heads, then a feed-forward network.
 
@@ -72,6 +74,7 @@ class Block(keras.layers.Layer):
     ) -> None:
         super().__init__(**kwargs)
         self.n_heads, self.causal, self.supports_masking = n_heads, causal, True
+        self.seed = seed
         self.activation = keras.activations.get(activation)
         self.dropout = keras.layers.Dropout(dropout, seed=seed, dtype=self.dtype_policy)
 
@@ -90,6 +93,17 @@ class Block(keras.layers.Layer):
         self.norms = {
             name: [self.add_weight(shape=(w,), initializer="zeros", name=f"{name}_{part}") for part in parts]
             for name, parts in {"attend": ("gamma", "beta"), "feed": ("gamma", "beta")}.items()
+        }
+
+    def get_config(self) -> dict:
+        """Return the arguments that rebuild the layer."""
+        return {
+            **super().get_config(),
+            "n_heads": self.n_heads,
+            "causal": self.causal,
+            "activation": keras.activations.serialize(self.activation),
+            "dropout": self.dropout.rate,
+            "seed": self.seed,
         }
 
     def linear(self, x: Any, name: str) -> Any:
@@ -132,6 +146,7 @@ def positions(mask: Any) -> Any:
     return ops.cumsum(ops.cast(mask, "int32"), axis=1) - 1
 
 
+@saveable
 class Last(keras.layers.Layer):
     """The state of the last token."""
 

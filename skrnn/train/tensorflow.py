@@ -22,7 +22,7 @@ from skrnn.serve import CELLS
 from skrnn.spec import Spec
 from skrnn.train.compat import adam_moments, trainable_variables, variable_index, variable_path
 from skrnn.train.dataset import Batches
-from skrnn.train.layers import keras_layer
+from skrnn.train.layers import KERAS_LAYERS
 from skrnn.train.recipe import Recipe
 
 MANY_ROWS = 2**16  # rows of an embedding: with more, a step updates only the rows that its batch has read
@@ -44,7 +44,7 @@ def recurrent_layer(spec: Spec, recipe: Recipe, *, training: bool) -> type[keras
     plain = not recipe.recurrent_dropout and _on_cpu()
     if training and plain and use_compiled(spec.cell, spec.rnn_activation):
         return _compiled_layer(spec.cell)
-    return keras_layer(spec.cell)
+    return KERAS_LAYERS[spec.cell]
 
 
 def make_optimizer(
@@ -159,7 +159,7 @@ def _on_cpu() -> bool:
 @cache
 def _compiled_layer(cell: str) -> type[keras.layers.RNN]:
     """Return the Keras layer of a cell, with a compiled loop over the steps."""
-    base, formula = keras_layer(cell), CELLS[cell]
+    base, formula = KERAS_LAYERS[cell], CELLS[cell]
 
     def inner_loop(self: Any, sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> tuple:
         """Return the last output, all outputs in the order of reading, and the last states, as Keras does."""

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 
-from skrnn.storage import container
+from skrnn.storage import container, disk
 from skrnn.storage.container import read, write
 from skrnn.storage.encoding import FileError
 
@@ -256,10 +256,10 @@ def test_functions_are_passed_again(tmp_path):
 
 def test_nested_containers_count_as_values():
     with pytest.raises(FileError, match="more than 4 values"):
-        container._parse_strict_json('{"a": {"b": {"c": {}}}}', 4)
+        container.parse_strict_json('{"a": {"b": {"c": {}}}}', 4)
     with pytest.raises(FileError, match="more than 4 values"):
-        container._parse_strict_json('{"a": [1, 2, 3]}', 4)
-    assert container._parse_strict_json('{"a": [{}]}', 4) == {"a": [{}]}
+        container.parse_strict_json('{"a": [1, 2, 3]}', 4)
+    assert container.parse_strict_json('{"a": [{}]}', 4) == {"a": [{}]}
 
 
 def test_too_many_single_values_are_not_written(tmp_path):
@@ -302,7 +302,7 @@ def test_full_disk_leaves_only_the_old_file(path, monkeypatch, failing, unnamed)
 
     with monkeypatch.context() as patch:
         if failing == "write":
-            patch.setattr(container, "open", lambda *args: Disk(open(*args)), raising=False)
+            patch.setattr(disk, "open", lambda *args: Disk(open(*args)), raising=False)
         else:
             patch.setattr(os, failing, full(getattr(os, failing)))
         for n in range(10):

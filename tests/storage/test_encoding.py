@@ -82,6 +82,17 @@ def test_random_state_continues_its_sequence():
     assert copy.randint(2**31 - 1) == state.randint(2**31 - 1) and copy.normal() == state.normal()
 
 
+@pytest.mark.parametrize("position", [-1, 625, 2**31])
+def test_random_state_outside_its_array_is_refused(position):
+    """NumPy would read foreign memory."""
+    encoder = ValueEncoder({})
+    encoded = encoder.encode(np.random.RandomState(3))
+    text = json.dumps(encoded).replace("624", str(position))
+    assert text != json.dumps(encoded)
+    with pytest.raises(FileError, match="not that of a Mersenne Twister"):
+        ValueDecoder(encoder.arrays, {}, {}).decode(json.loads(text))
+
+
 def test_shared_values_are_one_object_after_decoding():
     array, terms = np.arange(3), {"a": 3}
     a, b, c, d, e = encode_and_decode([array, terms, [array], array, {"x": terms}])
@@ -126,6 +137,9 @@ INVALID = {
     "float": ({"float": "1e9"}, "'1e9' is not nan, inf or -inf"),
     "object array": ({"objects": ["O", [2], [1]]}, "shape .2. has 1 entries"),
     "integer dtype": ({"integers": ["|O", [1], "u4"]}, "not a dtype that is stored as integers"),
+    "dimensions": ({"objects": ["O", [1] * 65, [1]]}, "has 1 entries"),
+    "scalar": ({"scalar": {"array": "u1"}}, "an array without dimensions"),
+    "scalar of a dict": ({"scalar": {"dict": [[{"tuple": []}], [1]]}}, "an array without dimensions"),
     "character": ({"integers": ["<U1", [2], "u4"]}, "not a character"),
 }
 

@@ -2,18 +2,22 @@
 
 import os
 import pickle
+import re
 import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.model_selection import StratifiedKFold, cross_val_score
 
 import skrnn
-from skrnn.storage import FileError
+from skrnn.storage import FileError, write
+from skrnn.train import Checkpoint
 
 TEXTS = [
     "good film",
@@ -85,8 +89,13 @@ def test_an_interrupted_fit_continues_and_other_fits_are_refused(uninterrupted, 
     interrupted = interrupt_fit(ESTIMATORS["classifier"], path)
     assert os.listdir(tmp_path) == [path.name]
     modified, content = path.stat().st_mtime_ns, path.read_bytes()
-    with pytest.raises(ValueError, match="another fit, which differs in the texts, targets or weights, "):
+    with pytest.raises(
+        ValueError, match="another fit, which differs in the texts, targets or weights, "
+    ) as info:
         clone(interrupted).fit(TEXTS, LABELS[::-1])
+    assert "For several fits, for example those of a search, set checkpoint to an existing folder" in str(
+        info.value
+    )
     for name, value, difference in [
         ("learning_rate", 0.1, r"optimizer or learning_rate\. "),
         ("batch_size", 5, r"batch_size\. "),
@@ -130,8 +139,6 @@ def test_a_checkpoint_that_cannot_work_is_refused_before_training(tmp_path):
     message = "checkpoint of RNNTextClassifier must be a file in an existing folder"
     with pytest.raises(FileNotFoundError, match=message):
         estimator.fit(TEXTS, LABELS)
-    with pytest.raises(FileNotFoundError, match=message):
-        estimator.set_params(checkpoint=tmp_path).fit(TEXTS, LABELS)
     with pytest.raises(ValueError, match="checkpoint of RNNTextClassifier needs a random_state"):
         estimator.set_params(random_state=None).fit(TEXTS, LABELS)
 
@@ -143,6 +150,60 @@ def test_a_file_that_is_no_checkpoint_is_not_overwritten(tmp_path):
     with pytest.raises(FileError, match="holds 'estimator', not 'checkpoint'"):
         clone(ESTIMATORS["classifier"]).set_params(checkpoint=path).fit(TEXTS, LABELS)
     assert path.read_bytes() == content
+
+
+def test_each_fit_has_a_file_of_its_own_in_a_folder(uninterrupted, tmp_path):
+    first = interrupt_fit(ESTIMATORS["classifier"], tmp_path)
+    (name,) = os.listdir(tmp_path)
+    assert re.fullmatch(r"RNNTextClassifier-[0-9a-f]{32}\.checkpoint", name)
+    second = interrupt_fit(clone(ESTIMATORS["classifier"]).set_params(rnn_units=4), tmp_path)
+    assert len(os.listdir(tmp_path)) == 2
+    assert_same_fit(first.fit(TEXTS, LABELS), uninterrupted)
+    assert len(os.listdir(tmp_path)) == 1 and name not in os.listdir(tmp_path)
+    second.fit(TEXTS, LABELS)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.slow
+def test_folds_in_worker_processes_share_a_folder(tmp_path):
+    """Each fold continues from its own file, which an earlier, interrupted search has left."""
+    estimator = clone(ESTIMATORS["classifier"]).set_params(recurrent_dropout=0.0)
+    expected = cross_val_score(estimator, TEXTS, LABELS, cv=3)
+    estimator.set_params(checkpoint=tmp_path)
+    interrupted = clone(estimator).set_params(callbacks=[Interrupt(2)])
+    for train, _ in StratifiedKFold(3).split(TEXTS, LABELS):
+        with pytest.raises(KeyboardInterrupt):
+            clone(interrupted).fit([TEXTS[i] for i in train], [LABELS[i] for i in train])
+    assert len(os.listdir(tmp_path)) == 3
+    found = cross_val_score(estimator, TEXTS, LABELS, cv=3, n_jobs=2)
+    np.testing.assert_array_equal(found, expected)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [
+        (["epoch"], "x"), (["arrays"], [1]), (["identity"], 3), (["monitor"], None),
+        (["monitor", "weights"], []),
+        (["monitor", "history", "loss"], ["x"]), (["monitor", "best_epoch"], 0.5), ([], [1]),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_checkpoint_with_wrong_content_is_refused(tmp_path, where, value):
+    """The checksum of the file is right."""
+    state = {
+        "identity": {}, "epoch": 1, "stopped": False, "arrays": [],
+        "monitor": {"history": {"loss": [1.0]}, "weights": {}, "best_epoch": 0, "best": 1.0, "waited": 0},
+    }  # fmt: skip
+    inside = state
+    for key in where[:-1]:
+        inside = inside[key]
+    if where:
+        inside[where[-1]] = value
+    write(tmp_path / "file", "checkpoint", state if where else value)
+    monitor = SimpleNamespace(validation=None, patience=3, tol=0.0, by_score=False, owner="RNNTextEncoder")
+    with pytest.raises(FileError, match="a checkpoint has"):
+        Checkpoint(tmp_path / "file", monitor).read({})
 
 
 @pytest.mark.slow
