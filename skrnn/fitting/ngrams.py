@@ -90,10 +90,12 @@ def fit_ngrams(
     features = NGrams(ngram_range, ngrams).features(sequences)
     features.data *= idf[features.indices]
     normalize(features, copy=False)
+    n_texts = np.count_nonzero(sample_weight)
+    sample_weight = sample_weight * (n_texts / sample_weight.sum())  # a weight of zero removes a text
     fit = _ridge if isinstance(head, Regression) else _logistic
     with one_blas_thread():  # so that the weights do not depend on the number of threads
         kernel, bias = fit(features, targets, sample_weight, head.n_outputs)
-    of_network, of_ngrams = factors(head, len(sequences))
+    of_network, of_ngrams = factors(head, n_texts)
     fitted = {"kernel": kernel * idf[:, None] * of_ngrams, "bias": bias * of_ngrams, "factor": [of_network]}
     return ngrams | {f"ngrams/{name}": np.asarray(value, np.float32) for name, value in fitted.items()}
 
