@@ -108,10 +108,10 @@ def _existing_file(path: str) -> os.stat_result | None:
 def _is_replaceable(old: os.stat_result, target: str) -> bool:
     """Return whether a rename can replace a file: it is regular, and `target` is its name.
 
-    The target of /dev/stdout can be a pipe or a deleted file, which have no name.
+    The target of /dev/stdout can be a pipe or a deleted file, which have no name. The file under the name may
+    be another one by now, if another thread has just replaced it.
     """
-    found = _existing_file(target)
-    return stat.S_ISREG(old.st_mode) and found is not None and os.path.samestat(old, found)
+    return stat.S_ISREG(old.st_mode) and os.path.exists(target)
 
 
 def _replace(target: str, old: os.stat_result | None, chunks: Iterable[Any]) -> None:

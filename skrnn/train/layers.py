@@ -227,11 +227,20 @@ class NGrams(keras.layers.Layer):
 
 
 @saveable
+class TiedEmbedding(keras.layers.ReversibleEmbedding):
+    """An embedding that also computes logits from its rows, in models that Keras can save."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.supports_masking = True  # takes states with a mask and passes none on
+
+
+@saveable
 class IdsHead(keras.layers.Layer):
     """Logits of token ids, by a kernel of its own or by the rows of an embedding (Press & Wolf 2017).
 
-    In a model that is not for training here, a keras.layers.ReversibleEmbedding computes tied logits, because
-    Keras can save it; this layer then adds the bias.
+    In a model that is not for training here, a :class:`TiedEmbedding` computes tied logits, because Keras can
+    save it; this layer then adds the bias.
 
     In training, the softmax over a large vocabulary may be estimated from some candidates. The targets of the
     batch are always among them; the other candidates stand for all remaining ids. An offset of

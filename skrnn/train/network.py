@@ -12,7 +12,7 @@ from skrnn.ragged import PAD
 from skrnn.serve import CELLS, head_width
 from skrnn.spec import Spec, Weights
 from skrnn.targets import HEADS
-from skrnn.train.layers import FLOAT, DecoderAttention, IdsHead, NGrams, pool
+from skrnn.train.layers import FLOAT, DecoderAttention, IdsHead, NGrams, TiedEmbedding, pool
 from skrnn.train.recipe import Recipe
 from skrnn.train.self_attention import read_by_self_attention
 from skrnn.train.tensorflow import recurrent_layer
@@ -140,7 +140,7 @@ class Builder:
     def embedding(self, n_ids: int, name: str) -> keras.layers.Embedding:
         """Return an embedding layer. The logits of a model that Keras saves need one that works both ways."""
         is_tied = HEADS[self.spec.head].predicts_ids and self.spec.tied_embeddings and not self.training
-        kind = keras.layers.ReversibleEmbedding if is_tied else keras.layers.Embedding
+        kind = TiedEmbedding if is_tied else keras.layers.Embedding
         return kind(
             n_ids,
             self.spec.embedding_dim,
@@ -273,8 +273,7 @@ class Builder:
             return IdsHead(n_ids, **options)(x, *candidates)
         if self.training:
             return IdsHead(n_ids, embedding, **options)(x, *candidates)
-        # an operation passes no mask on, which an embedding does not expect
-        return IdsHead(n_ids, only_bias=True, **options)(embedding(ops.identity(x), reverse=True))
+        return IdsHead(n_ids, only_bias=True, **options)(embedding(x, reverse=True))
 
     # -- layers --------------------------------------------------------------------------------
 
