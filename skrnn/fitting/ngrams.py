@@ -90,7 +90,7 @@ def fit_ngrams(
     features = NGrams(ngram_range, ngrams).features(sequences)
     features.data *= idf[features.indices]
     normalize(features, copy=False)
-    n_texts = np.count_nonzero(sample_weight)
+    n_texts = int(np.count_nonzero(sample_weight))
     sample_weight = sample_weight * (n_texts / sample_weight.sum())  # a weight of zero removes a text
     fit = _ridge if isinstance(head, Regression) else _logistic
     with one_blas_thread():  # so that the weights do not depend on the number of threads
