@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import warnings
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, cast
 
@@ -107,8 +106,6 @@ class StartMixin(TrainingParameters, NetworkParameters, BaseEstimator):
             return tokens, sequences, spec, weights
         if fitted is self:
             self._check_unchanged("warm_start=True", "set warm_start=False")
-        else:
-            self._warn_of_replaced(fitted)
         tokens = fitted._tokens
         same = {name: getattr(fitted._spec, name) for name in ENCODER_FIELDS}
         spec = replace(self._spec_for(head, tokens.n_ids, n_outputs), **same)
@@ -147,22 +144,6 @@ class StartMixin(TrainingParameters, NetworkParameters, BaseEstimator):
                     f"{name}={before!r}. Got {name}={value!r:.80}. Set {name}={before!r}, or {remedy} to "
                     "make a new network."
                 )
-
-    def _warn_of_replaced(self, encoder: Any) -> None:
-        """Warn of parameters in whose place those of the encoder are used."""
-        defaults = {parameter.name: parameter.default for parameter in fields(cast(Any, self))}
-        found = [
-            f"{name}={getattr(self, name)!r:.60} (of the encoder {getattr(encoder, name)!r:.60})"
-            for name in (*ENCODER_FIELDS, "analyzer")
-            if getattr(self, name) not in (defaults[name], getattr(encoder, name))
-        ]
-        if found:
-            warnings.warn(
-                f"{type(self).__name__}: {', '.join(found)} has no effect because encoder is given. Leave "
-                "such parameters at their defaults.",
-                UserWarning,
-                stacklevel=2,
-            )
 
     def _copy_weights(self, fitted: Any, weights: Weights) -> None:
         """Copy the weights of a fitted estimator; of an encoder all but its head."""

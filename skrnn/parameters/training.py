@@ -87,8 +87,8 @@ class TrainingParameters:
         doc="""float in (0, 1)
         Share of the texts that early stopping holds out, stratified by label where possible.""",
         unused=Unused(
-            "early_stopping is False, or X_val is passed",
-            lambda e, held_out: not e.early_stopping or held_out,
+            "early_stopping is False and no X_val is passed",
+            lambda e, held_out: not (e.early_stopping or held_out),
         ),
     )
     n_iter_no_change: int = parameter(
