@@ -16,6 +16,8 @@ from numbers import Integral, Real
 from textwrap import dedent, fill, indent
 from typing import Any, TypeVar, dataclass_transform
 
+import numpy as np
+
 from skrnn.compat import Interval
 
 SHARE = Interval(Real, 0, 1, closed="left")
@@ -141,7 +143,7 @@ def warn_of_unused(estimator: Any, *, has_held_out: bool) -> None:
     found = []
     for field in dataclasses.fields(estimator):
         unused, value = field.metadata["unused"], getattr(estimator, field.name)
-        is_set = value is not field.default and repr(value) != repr(field.default)
+        is_set = value is not field.default and not (np.isscalar(value) and value == field.default)
         if unused and is_set and unused.applies(estimator, has_held_out):
             found.append(f"{field.name}={value!r:.60} has no effect because {unused.reason}.")
     if found:

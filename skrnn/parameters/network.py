@@ -12,11 +12,6 @@ from skrnn.spec import ACTIVATIONS
 from skrnn.text import ANALYZERS
 
 
-def _given(embeddings: Any) -> bool:
-    """Return whether embeddings are vectors, which have a width, and no name of a way to make them."""
-    return not (isinstance(embeddings, str) and embeddings in ("auto", "random"))
-
-
 @estimator
 class NetworkParameters:
     """From texts to vectors: stages 1 to 4. Within a stage, the docstring keeps this order."""
@@ -159,8 +154,7 @@ class NetworkParameters:
         allowed=[POSITIVE_INT],
         stage="embedding",
         doc="""int
-        Width of the embedding.""",
-        unused=Unused("embeddings are given, whose width it takes", lambda e, _: _given(e.embeddings)),
+        Width of the embedding. Given `embeddings` have a width of their own, which is used instead.""",
     )
 
     # -- stage 3
