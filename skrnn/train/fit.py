@@ -12,9 +12,9 @@ import joblib
 import keras
 import numpy as np
 
-from skrnn.serve import one_blas_thread
 from skrnn.spec import Spec, Weights
 from skrnn.targets import HEADS
+from skrnn.threads import one_blas_thread
 from skrnn.train.compat import optimizer_variables
 from skrnn.train.dataset import Batches, is_sampled
 from skrnn.train.job import AfterEpoch, Job, OptimizerState
