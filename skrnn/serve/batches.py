@@ -112,11 +112,11 @@ def over_batches(
     max_rows : int, default=256
         Maximum number of rows of a batch.
     """
-    if len(lengths) == 1:
-        work(np.zeros(1, np.int64))
-        return
-    batches = serving_batches(lengths, max_rows, MAX_TOKENS)
     with one_blas_thread():
+        if len(lengths) == 1:
+            work(np.zeros(1, np.int64))
+            return
+        batches = serving_batches(lengths, max_rows, MAX_TOKENS)
         if n_jobs == 1 or len(batches) < 2:
             for rows in batches:
                 work(rows)

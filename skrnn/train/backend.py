@@ -11,7 +11,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib.util import find_spec
 from threading import RLock
 
@@ -19,6 +19,7 @@ from skrnn.threads import allotted_threads
 
 BACKENDS = ("tensorflow", "jax", "torch")  # in the order of choice
 _TITLES = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
+N_THREADS = 4  # that compute one operation of TensorFlow
 _LOG_VARIABLES = ("TF_CPP_MIN_LOG_LEVEL", "TF_CPP_MAX_VLOG_LEVEL", "TF_CPP_VMODULE")
 # Lines that TensorFlow's C++ code writes while it is imported.
 _LOG_LINE = re.compile(
@@ -70,11 +71,9 @@ def importing_keras(wanted_by: str) -> Iterator[None]:
         )
     try:
         with _lock, _setting("KERAS_BACKEND", None if "keras" in sys.modules else backend):
-            if backend == "tensorflow" and "tensorflow" not in sys.modules:
-                with _silence():
-                    _import_tensorflow()
-                    yield
-            else:
+            with _silence() if backend == "tensorflow" and backend not in sys.modules else nullcontext():
+                if backend == "tensorflow":
+                    _prepare_tensorflow()
                 yield
     except ImportError as error:
         if (error.name or "").partition(".")[0] == "skrnn":
@@ -156,19 +155,20 @@ def _setting(name: str, value: str | None) -> Iterator[None]:
 # -- TensorFlow -------------------------------------------------------------------------------------
 
 
-def _import_tensorflow() -> None:
-    """Import TensorFlow with the threads that this process is allotted, and let it find its devices.
+def _prepare_tensorflow() -> None:
+    """Import TensorFlow, set its threads and let it find its devices; later, they cannot be set.
 
-    A worker process has OMP_NUM_THREADS set. TensorFlow does not read it, and its threads cannot be limited
-    after it has found its devices.
+    The last bits of a product depend on the number of threads that compute it, so this number is the same on
+    every machine and in every worker process. How many operations run at once changes no bits.
     """
     import tensorflow as tf
 
-    if threads := allotted_threads():
-        if "TF_NUM_INTRAOP_THREADS" not in os.environ:
-            tf.config.threading.set_intra_op_parallelism_threads(threads)
-        if "TF_NUM_INTEROP_THREADS" not in os.environ:
-            tf.config.threading.set_inter_op_parallelism_threads(threads)
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(N_THREADS)
+        if (n_threads := allotted_threads()) and not tf.config.threading.get_inter_op_parallelism_threads():
+            tf.config.threading.set_inter_op_parallelism_threads(n_threads)
+    except RuntimeError:  # it has found them
+        return
     tf.config.list_logical_devices()
 
 
