@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 ESTIMATORS = ("classifier", "encoder", "regressor", "seq2seq")
 ORDER = (  # folders and files of the package, lowest level first; a level imports itself and those before
-    {"compat", "ragged", "spec", "text", "targets", "kernels", "datasets"},
+    {"compat", "ragged", "spec", "text", "targets", "kernels", "datasets", "threads"},
     {"serve", "storage", "inspection"},
     {"parameters", "train"},
     {"fitting"},

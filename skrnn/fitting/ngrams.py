@@ -13,9 +13,10 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.preprocessing import normalize
 
 from skrnn.ragged import Ragged
-from skrnn.serve import NGrams, ngram_hashes, one_blas_thread
+from skrnn.serve import NGrams, ngram_hashes
 from skrnn.spec import Weights
 from skrnn.targets import Head, Regression
+from skrnn.threads import one_blas_thread
 
 MIN_DF = 2  # texts in which an n-gram of several tokens must occur; most others never occur again
 C = 10.0  # inverse strength of the L2 penalty of the logistic regression

@@ -1,6 +1,5 @@
 """Stages 3 to 5 in NumPy: every prediction of a fitted estimator is computed here, without Keras."""
 
-from skrnn.serve.batches import n_threads, one_blas_thread
 from skrnn.serve.cell import Cell
 from skrnn.serve.cells import CELLS
 from skrnn.serve.forward import Forward, check_names
@@ -12,6 +11,7 @@ from skrnn.serve.self_attention import EPSILON, frequencies
 from skrnn.serve.seq2seq import Seq2Seq
 from skrnn.serve.weights import head_width, initial_weights, weight_shapes
 from skrnn.serve.writing import Writer, corpus_score, text_metrics
+from skrnn.threads import n_threads
 
 __all__ = [
     "CELLS",
@@ -35,7 +35,6 @@ __all__ = [
     "initial_weights",
     "n_threads",
     "ngram_hashes",
-    "one_blas_thread",
     "sample",
     "text_metrics",
     "weight_shapes",

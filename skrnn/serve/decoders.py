@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from skrnn.ragged import BOUNDARY, Ragged
-from skrnn.serve.batches import MAX_ROWS, MAX_ROWS_COMPILED, Packed, over_batches, pack
+from skrnn.serve.batches import MAX_ROWS, MAX_ROWS_COMPILED, Packed, one_blas_thread, over_batches, pack
 from skrnn.serve.cell import Shapes
 from skrnn.serve.cells import CELLS, cell_shapes
 from skrnn.serve.pooling import vector_width
@@ -121,6 +121,7 @@ class NextToken(Decoder):
         width = token_head_width(spec)
         return {"combine/kernel": (spec.rnn_units, width), "combine/bias": (width,)}
 
+    @one_blas_thread()
     def outputs(self, h: np.ndarray) -> np.ndarray:
         """Return the logits of all ids, (n, u) -> (n, n_ids)."""
         if self.spec.tied_embeddings:
@@ -128,6 +129,7 @@ class NextToken(Decoder):
             return h @ self.weights["embedding/embeddings"].T + self.weights["head/bias"]
         return h @ self.weights["head/kernel"] + self.weights["head/bias"]
 
+    @one_blas_thread()
     def _sum_by_text(
         self,
         texts: Ragged,

@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from skrnn.ragged import Ragged
-from skrnn.serve.batches import MAX_ROWS, MAX_ROWS_COMPILED, Packed, over_batches, pack
+from skrnn.serve.batches import MAX_ROWS, MAX_ROWS_COMPILED, Packed, one_blas_thread, over_batches, pack
 from skrnn.serve.cell import ACTIVATE, HiddenStates
 from skrnn.serve.decoders import Decoder, look_up
 from skrnn.serve.layers import LAYERS, layer_class
@@ -112,6 +112,7 @@ class Forward:
         """Return the results of :meth:`encode` and :meth:`states`, computed in one run."""
         return self._run(sequences, n_jobs, encode=True, states=True)
 
+    @one_blas_thread()
     def outputs(self, sequences: Ragged, n_jobs: int = 1) -> np.ndarray:
         """Return the outputs of the head before its activation.
 
@@ -160,6 +161,7 @@ class Forward:
             vectors = ACTIVATE[self.spec.activation](x, out=x)
         return vectors
 
+    @one_blas_thread()
     def _look_up(self, sequences: Ragged) -> tuple[list[np.ndarray], Ragged]:
         """Return folded embeddings, and the texts as rows of them.
 

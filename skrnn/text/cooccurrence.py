@@ -13,6 +13,7 @@ from skrnn.ragged import N_SPECIAL, Ragged
 from skrnn.text.columns import check_texts
 from skrnn.text.tokens import Tokens
 from skrnn.text.vectors import WordVectors
+from skrnn.threads import one_blas_thread
 
 STANDARD_DEVIATION = 0.3  # of the values of all vectors; training starts well from it
 PAIRS_PER_CHUNK = 10_000_000  # pairs of neighbours counted at once; limits the memory
@@ -162,7 +163,8 @@ def cooccurrence_vectors(
     rank = min(dim, n_ids - N_SPECIAL)
     if information.nnz == 0:
         return vectors
-    u, s, _ = randomized_svd(information, rank, n_iter=3, random_state=int(rng.integers(2**31)))
+    with one_blas_thread():  # LAPACK's results depend on the number of threads
+        u, s, _ = randomized_svd(information, rank, n_iter=3, random_state=int(rng.integers(2**31)))
     vectors[:, :rank] = u * np.sqrt(s)
     vectors[np.diff(information.indptr) == 0] = 0  # ids without neighbours, whose rows hold rounding errors
     spread = vectors[vectors.any(axis=1)].std()

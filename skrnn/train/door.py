@@ -5,21 +5,15 @@ Keras is imported at the first call, not when the package is imported.
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from skrnn.spec import Spec, Weights
+from skrnn.train.backend import importing_keras
 from skrnn.train.job import Job, OptimizerState
 from skrnn.train.recipe import Recipe
 
 if TYPE_CHECKING:
     import keras
-
-_BACKENDS = ("tensorflow", "jax", "torch")
 
 
 def train(job: Job) -> OptimizerState:
@@ -40,7 +34,7 @@ def train(job: Job) -> OptimizerState:
     ImportError
         If Keras or its backend is not installed.
     """
-    with _importing_keras(job.wanted_by):
+    with importing_keras(job.wanted_by):
         from skrnn.train.fit import run
     return run(job)
 
@@ -70,40 +64,6 @@ def model(spec: Spec, weights: Weights, recipe: Recipe, *, length: int | None, w
     ImportError
         If Keras or its backend is not installed.
     """
-    with _importing_keras(wanted_by):
+    with importing_keras(wanted_by):
         from skrnn.train.fit import compiled_model
     return compiled_model(spec, weights, recipe, length)
-
-
-@contextmanager
-def _importing_keras(wanted_by: str) -> Iterator[None]:
-    """Choose a backend for Keras and explain a failed import.
-
-    If neither KERAS_BACKEND nor an earlier import of Keras has chosen a backend, the first one installed of
-    TensorFlow, JAX and PyTorch is used. A worker process has OMP_NUM_THREADS set; TensorFlow then gets the
-    same number of threads, because it cannot be limited after it is loaded.
-    """
-    if "keras" not in sys.modules:
-        _choose_backend()
-    try:
-        yield
-    except ImportError as error:
-        if (error.name or "").partition(".")[0] == "skrnn":
-            raise
-        raise ImportError(
-            f"{wanted_by} needs Keras and a backend for training, but {error.name or error} cannot be "
-            "imported. Install one of them: pip install 'skrnn[tensorflow]' (or [tensorflow-cpu], [jax], "
-            "[torch]). Fitted estimators predict without them.",
-            name=error.name,
-        ) from error
-
-
-def _choose_backend() -> None:
-    installed = [name for name in _BACKENDS if find_spec(name)]
-    if "KERAS_BACKEND" not in os.environ and installed and installed[0] != "tensorflow":
-        os.environ["KERAS_BACKEND"] = installed[0]
-    if "tensorflow" not in sys.modules:
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-        if threads := os.environ.get("OMP_NUM_THREADS"):
-            os.environ.setdefault("TF_NUM_INTRAOP_THREADS", threads)
-            os.environ.setdefault("TF_NUM_INTEROP_THREADS", threads)

@@ -13,16 +13,16 @@ import joblib
 import keras
 import numpy as np
 
-from skrnn.serve import one_blas_thread
 from skrnn.spec import Spec, Weights
 from skrnn.targets import HEADS
+from skrnn.threads import one_blas_thread
 from skrnn.train.compat import optimizer_variables
 from skrnn.train.dataset import Batches, is_sampled
 from skrnn.train.job import Job, OptimizerState
 from skrnn.train.losses import training_loss
 from skrnn.train.network import network, variables
 from skrnn.train.recipe import Recipe
-from skrnn.train.tensorflow import as_dataset, make_optimizer, recurrent_layer
+from skrnn.train.tensorflow import as_dataset, make_optimizer, recurrent_layer, set_eager
 
 RISE = 0.15  # share of the steps of "one_cycle" in which the learning rate rises
 EMBEDDING_RATE = 0.3  # times the learning rate: for embeddings that are trained with labels
@@ -31,8 +31,39 @@ EMBEDDING_RATE = 0.3  # times the learning rate: for embeddings that are trained
 # never releases. Nothing that it has learned is used again.
 _last_model: dict[Hashable, tuple[keras.Model, dict[str, Any]]] = {}
 _lock = Lock()
+_n_training, _users_settings = 0, ("float32", 1e-7, False)  # threads that train, and what the user has set
 
 
+@contextmanager
+def default_settings() -> Iterator[None]:
+    """Use the default settings of Keras inside, and restore those of the user.
+
+    Layers take a dtype, but the losses, metrics and optimizers of Keras read the global settings. Each
+    thread has its own dtype policy. The others belong to the process, so the first thread that trains sets
+    them and the last one restores them.
+    """
+    global _n_training, _users_settings
+    policy = keras.config.dtype_policy()
+    with _lock:
+        _n_training += 1
+        if _n_training == 1:
+            _users_settings = keras.config.floatx(), keras.config.epsilon(), set_eager(False)
+            keras.config.set_floatx("float32")
+            keras.config.set_epsilon(1e-7)
+    keras.config.set_dtype_policy("float32")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(policy)
+        with _lock:
+            _n_training -= 1
+            if _n_training == 0:
+                keras.config.set_floatx(_users_settings[0])
+                keras.config.set_epsilon(_users_settings[1])
+                set_eager(_users_settings[2])
+
+
+@default_settings()
 def run(job: Job) -> OptimizerState:
     """Train a network: all epochs of a job, or those that its checkpoint has not seen.
 
@@ -203,6 +234,7 @@ def training_model(spec: Spec, weights: Weights, recipe: Recipe) -> keras.Model:
     return model
 
 
+@default_settings()
 def compiled_model(spec: Spec, weights: Weights, recipe: Recipe, length: int | None) -> keras.Model:
     """Return a compiled model for users of Keras.
 

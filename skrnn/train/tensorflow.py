@@ -148,6 +148,17 @@ def as_dataset(batches: Batches) -> Any:
     return data.apply(tf.data.experimental.assert_cardinality(len(batches))).prefetch(2).with_options(options)
 
 
+def set_eager(eager: bool) -> bool:
+    """Set whether functions of TensorFlow run eagerly, and return what was set; on other backends False."""
+    if keras.backend.backend() != "tensorflow":
+        return False
+    import tensorflow as tf
+
+    before = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(eager)
+    return before
+
+
 def _on_cpu() -> bool:
     if keras.backend.backend() != "tensorflow" or keras.distribution.distribution():
         return False

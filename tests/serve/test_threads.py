@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from skrnn.serve import batches as threads
-from skrnn.serve.batches import n_threads, over_batches
+from skrnn.serve.batches import over_batches
 
 
 def test_blas_has_one_thread_while_batches_run():
@@ -55,16 +54,3 @@ def test_an_error_in_a_thread_reaches_the_caller():
 
     with pytest.raises(RuntimeError, match="in a batch"):
         over_batches(work, np.ones(600, int), 2)
-
-
-@pytest.mark.parametrize(("n_jobs", "expected"), [(1, 1), (3, 3), (-1, 4), (-2, 3), (-9, 1), (None, 4)])
-def test_negative_numbers_of_threads_count_from_the_cores(n_jobs, expected, monkeypatch):
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr(threads, "_n_cores", lambda: 4)
-    assert n_threads(n_jobs) == expected
-
-
-def test_a_worker_process_uses_the_threads_it_was_allotted(monkeypatch):
-    monkeypatch.setenv("OMP_NUM_THREADS", "2")
-    monkeypatch.setattr(threads, "_n_cores", lambda: 4)
-    assert n_threads(None) == 2

@@ -1,0 +1,76 @@
+"""How many threads compute: the number that a caller asks for or a process is allotted, and those of BLAS."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from threading import Lock
+
+import joblib
+from threadpoolctl import ThreadpoolController
+
+
+def n_threads(n_jobs: int | None) -> int:
+    """Return a number of threads.
+
+    Parameters
+    ----------
+    n_jobs : int or None
+        A positive number of threads, or a negative number that counts from the number of cores, -1 for all.
+        None is all cores, or in a worker process what OMP_NUM_THREADS allots to it.
+
+    Returns
+    -------
+    n_threads : int
+    """
+    if n_jobs is None:
+        return allotted_threads() or _n_cores()
+    return n_jobs if n_jobs > 0 else max(1, _n_cores() + 1 + n_jobs)
+
+
+def allotted_threads() -> int | None:
+    """Return how many threads the environment variable OMP_NUM_THREADS allots to this process.
+
+    OpenMP allows a list with one number for each level of nested loops, for example "4,2"; the first one
+    counts. Like OpenMP, ignore values that are no positive int.
+
+    Returns
+    -------
+    n_threads : int or None
+        At most the number of cores. None if the variable is not set or not usable.
+    """
+    first = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    if not (first.isascii() and first.isdigit()) or not first.strip("0"):
+        return None
+    return _n_cores() if len(first) > 9 else min(int(first), _n_cores())
+
+
+_n_cores = cache(joblib.cpu_count)  # it reads files
+_blas_lock, _blas_users, _blas_limit = Lock(), 0, None
+
+
+@cache
+def _threadpools() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Limit BLAS to one thread while any thread is inside.
+
+    The limit belongs to the process, so the first thread sets it and the last one restores it.
+    """
+    global _blas_users, _blas_limit
+    with _blas_lock:
+        _blas_users += 1
+        if _blas_users == 1:
+            _blas_limit = _threadpools().limit(limits=1, user_api="blas")
+    try:
+        yield
+    finally:
+        with _blas_lock:
+            _blas_users -= 1
+            if _blas_users == 0 and _blas_limit is not None:
+                _blas_limit.restore_original_limits()
