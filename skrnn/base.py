@@ -41,7 +41,7 @@ class BaseRNNText(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FitMixin):
         return {name: value for name, value in state.items() if name != "_forward"}
 
     def _ids(self, texts: list[str]) -> Ragged:
-        return self._tokens.encode(texts).truncate(self.sequence_length_, self._truncation)
+        return self._tokens.encode(texts, self.sequence_length_, self._truncation)
 
     def _unique(self, X: Any) -> tuple[list[str], list[int]]:
         """Return the different texts, and the position of each text among them."""

@@ -153,7 +153,7 @@ class FitMixin(StartMixin, CallbackSupportMixin):
 
     def _validation(self, start: Start, held_out: Samples) -> Validation:
         """Return the scorer of held-out texts."""
-        sequences = start.tokens.encode(held_out.texts).truncate(start.sequence_length, start.truncation)
+        sequences = start.tokens.encode(held_out.texts, start.sequence_length, start.truncation)
         examples = Examples(sequences, held_out.targets, held_out.weights)
         return Validation(examples, n_threads(self.n_jobs))
 

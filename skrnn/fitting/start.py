@@ -65,7 +65,7 @@ class StartMixin(TrainingParameters, NetworkParameters, BaseEstimator):
     def _continued(self, chunk: Samples) -> Start:
         """Return what the next chunk of a stream starts from: the fitted network."""
         length, truncation = self.sequence_length_, self._truncation
-        sequences = self._tokens.encode(chunk.texts).truncate(length, truncation)
+        sequences = self._tokens.encode(chunk.texts, length, truncation)
         examples = Examples(sequences, chunk.targets, chunk.weights)
         return Start(self._tokens, examples, self._spec, self._weights, length, truncation)
 

@@ -78,7 +78,7 @@ class Writer:
 
     def write(self, texts: list[str], width: int, n_best: int = 1) -> tuple[list[str], np.ndarray]:
         """Return the best target texts, `n_best` for each source text, and their log-probabilities."""
-        sources = self.tokens.encode(texts).truncate(self.length, self.truncation)
+        sources = self.tokens.encode(texts, self.length, self.truncation)
         found = self.search(sources, width, n_best)
         written = self.target_tokens.decode(found.sequences)
         mark = self.target_tokens.decode(Ragged.from_rows([[UNKNOWN]]))[0]
