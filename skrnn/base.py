@@ -47,6 +47,8 @@ class BaseRNNText(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FitMixin):
         """Return the different texts, and the position of each text among them."""
         check_is_fitted(self)
         texts = self._read(X)
+        if not set(map(type, texts)) <= {str}:  # other objects may have no hash
+            return texts, list(range(len(texts)))
         places = {text: i for i, text in enumerate(dict.fromkeys(texts))}
         return list(places), [places[text] for text in texts]
 
@@ -169,6 +171,24 @@ class BaseRNNText(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FitMixin):
         """
         check_is_fitted(self)
         return self._ids(self._read(X)).pad(self.sequence_length_)
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Return the names of the columns that `transform` returns.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Only compared with the name of the column that `fit` got.
+
+        Returns
+        -------
+        names : ndarray of str objects of shape (n_components,)
+            For example "review_0", "review_1" if `fit` got a Series or a frame with the column "review".
+            Without a name, they start with the class: "rnntextencoder0".
+        """
+        names = super().get_feature_names_out(input_features)
+        column = vars(self).get("_column_name")  # estimators of older files have none
+        return names if column is None else as_objects([f"{column}_{i}" for i in range(len(names))])
 
     @property
     def model_(self) -> keras.Model:

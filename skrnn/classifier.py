@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from numbers import Real
 from typing import Any
@@ -18,6 +19,8 @@ from skrnn.parameters import NON_NEGATIVE, estimator, parameter
 from skrnn.spec import Spec
 from skrnn.targets import Classification, classification_head
 from skrnn.train.recipe import Recipe
+
+MAX_OUTPUTS = 2**22  # outputs that a prediction computes at a time: 16 MB
 
 
 @estimator
@@ -188,9 +191,18 @@ class RNNTextClassifier(ClassifierMixin, PretrainedMixin, BaseRNNText):
     def _attributes(self, head: Any, *arguments: Any) -> dict[str, Any]:
         return {**super()._attributes(head, *arguments), "classes_": head.classes}
 
-    def _outputs(self, X: Any) -> np.ndarray:
+    def _predicted(self, X: Any, finish: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """Return what `finish` makes of the outputs of the network, for a block of texts at a time."""
         vectors = self._encode(X)
-        return self._forward.outputs(vectors)
+        size = max(1, MAX_OUTPUTS // self._head.n_outputs)
+        first = finish(self._forward.outputs(vectors[:size]))
+        if len(vectors) <= size:
+            return first
+        predicted = np.empty((len(vectors), *first.shape[1:]), first.dtype)
+        predicted[:size] = first
+        for i in range(size, len(vectors), size):
+            predicted[i : i + size] = finish(self._forward.outputs(vectors[i : i + size]))
+        return predicted
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Return the outputs of the network before sigmoid or softmax.
@@ -205,7 +217,7 @@ class RNNTextClassifier(ClassifierMixin, PretrainedMixin, BaseRNNText):
         scores : ndarray of float32 of shape (n_samples,) or (n_samples, n_classes)
             For two classes one value, positive for `classes_[1]`.
         """
-        outputs = self._outputs(X)
+        outputs = self._predicted(X, lambda outputs: outputs)
         return outputs[:, 0] if outputs.shape[1] == 1 else outputs
 
     def predict(self, X: Any) -> np.ndarray:
@@ -221,8 +233,7 @@ class RNNTextClassifier(ClassifierMixin, PretrainedMixin, BaseRNNText):
         labels : ndarray of shape (n_samples,) or (n_samples, n_classes)
             An indicator matrix of int if `fit` got one.
         """
-        outputs = self._outputs(X)
-        return self._head.predict(outputs)
+        return self._predicted(X, self._head.predict)
 
     def predict_log_proba(self, X: Any) -> np.ndarray:
         """Return the logarithm of the probability of each class.
@@ -237,8 +248,7 @@ class RNNTextClassifier(ClassifierMixin, PretrainedMixin, BaseRNNText):
         log_probabilities : ndarray of float32 of shape (n_samples, n_classes)
             In the order of `classes_`.
         """
-        outputs = self._outputs(X)
-        return self._head.log_probabilities(outputs)
+        return self._predicted(X, self._head.log_probabilities)
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return the probability of each class.
@@ -253,8 +263,7 @@ class RNNTextClassifier(ClassifierMixin, PretrainedMixin, BaseRNNText):
         probabilities : ndarray of float32 of shape (n_samples, n_classes)
             In the order of `classes_`. Each row sums to one, except if `fit` got an indicator matrix.
         """
-        outputs = self._outputs(X)
-        return self._head.probabilities(outputs)
+        return self._predicted(X, self._head.probabilities)
 
     def __sklearn_tags__(self) -> Any:
         """Return the tags: labels in one column, or an indicator matrix."""

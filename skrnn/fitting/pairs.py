@@ -100,7 +100,8 @@ class PairFitMixin(Seq2SeqParameters, PretrainedMixin, FitMixin):
 
     def _read_targets(self, y: Any, n_texts: int, name: str = "y") -> list[str]:
         """Return target texts as a list of str, one for each text."""
-        targets = check_texts(y, owner="RNNTextSeq2Seq", missing=self.missing, name=name)
+        any_type = callable(self.analyzer)
+        targets = check_texts(y, owner="RNNTextSeq2Seq", missing=self.missing, name=name, any_type=any_type)
         if len(targets) != n_texts:
             raise ValueError(
                 f"{name} of RNNTextSeq2Seq must have one target text for each text. Got {len(targets)} for "

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from itertools import chain, pairwise
 from numbers import Integral
@@ -354,7 +354,7 @@ def _split_by_function(function: Callable[[Any], Any], texts: list[Any], name: s
 def _checked_tokens(function: Callable[[Any], Any], text: Any, name: str) -> Iterable[str]:
     """Return the tokens that a function of the user finds in one text, or raise a TypeError."""
     tokens = function(text)
-    if isinstance(tokens, (str, bytes, Mapping)) or not isinstance(tokens, Iterable):
+    if isinstance(tokens, str) or not isinstance(tokens, Iterable):
         raise TypeError(
             f"The {name} function must return a list of str. Got {tokens!r} of {type(tokens).__name__}."
         )

@@ -92,8 +92,8 @@ def _importing_keras(wanted_by: str) -> Iterator[None]:
             raise
         raise ImportError(
             f"{wanted_by} needs Keras and a backend for training, but {error.name or error} cannot be "
-            "imported. Install one of them: pip install 'skrnn[tensorflow]' (or [tensorflow-cpu], [jax], "
-            "[torch]). Fitted estimators predict without them.",
+            "imported. Install both: pip install keras tensorflow numba (or: keras jax; or: keras torch). "
+            "Fitted estimators predict without them.",
             name=error.name,
         ) from error
 
