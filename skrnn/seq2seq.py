@@ -262,6 +262,8 @@ class RNNTextSeq2Seq(PairFitMixin, BaseRNNText):
         if not texts:
             raise ValueError("score of RNNTextSeq2Seq needs one text or more. Got 0 texts.")
         written = self.predict(texts).tolist()
+        tokenize = self._target_tokens.tokenize
+        targets = [y if isinstance(y, str) else " ".join(tokenize([y])[0]) for y in targets]
         if self.lowercase:
             targets = [target.lower() for target in targets]
         return corpus_score(self.scoring, written, targets)

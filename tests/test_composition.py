@@ -310,7 +310,7 @@ def test_objects_without_a_hash_are_read_by_a_callable_analyzer():
     encoder = RNNTextEncoder(analyzer=lambda row: row["text"].split(), **RANDOM).fit(rows)
     assert encoder.transform(rows).shape[0] == 16
     assert encoder.tokenize(rows[:2]) == TOKENS[:2]
-    with pytest.raises(TypeError, match="RNNTextEncoder must hold strings.*Choose one item"):
+    with pytest.raises(TypeError, match=r"RNNTextEncoder must hold strings.*Choose one item"):
         RNNTextEncoder(**RANDOM).fit(rows)
 
 
@@ -320,6 +320,7 @@ def test_classifier_and_seq2seq_read_token_lists():
     assert classifier.predict(pd.Series(TOKENS)).shape == (16,)
     translator = skrnn.RNNTextSeq2Seq(**tiny).fit(TOKENS, [["film", "good"], ["bad", "one"]] * 8)
     assert translator.predict(TOKENS[:2]).shape == (2,)
+    assert 0 <= translator.score(TOKENS[:2], TOKENS[:2]) <= 1
 
 
 def test_skops_saves_and_loads_a_pipeline(tmp_path):

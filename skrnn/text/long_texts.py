@@ -135,13 +135,17 @@ def sort_marks(text: str, form: str = "NFC") -> str:
     mark, long_run = _marks(form)
     if mark.search(text[_MAX_MARKS :: _MAX_MARKS + 1]) is None:  # each longer run has one of these characters
         return text
-    decomposed = "NFKD" if form == "NFKD" else "NFD"
+    return long_run.sub(lambda run: _in_order(run[0], "NFKD" if form == "NFKD" else "NFD"), text)
 
-    def in_order(run: re.Match) -> str:
-        marks = "".join(normalize(decomposed, mark) for mark in run[0])
-        return "".join(sorted(marks, key=combining))
 
-    return long_run.sub(in_order, text)
+def _in_order(run: str, form: str) -> str:
+    """Return a run of marks in its decomposed form, sorted by their class."""
+    changed = {ord(mark): normalize(form, mark) for mark in set(run) if normalize(form, mark) != mark}
+    codes = np.frombuffer(run.translate(changed).encode("utf-32-le"), np.uint32)
+    classes = np.zeros(int(codes.max()) + 1, np.uint8)
+    distinct = np.unique(codes)
+    classes[distinct] = [combining(chr(code)) for code in distinct.tolist()]
+    return codes[np.argsort(classes[codes], kind="stable")].tobytes().decode("utf-32-le")
 
 
 @cache

@@ -1,12 +1,14 @@
 """Long texts: only the needed part is read, with the same ids, in linear time and memory."""
 
 import random
+import subprocess
+import sys
 import unicodedata
 
 import numpy as np
 import pytest
 
-from skrnn.text import analyzers, long_texts
+from skrnn.text import analyzers, long_texts, subwords
 from skrnn.text.long_texts import cut, first_and_last, read_ends, sort_marks
 from skrnn.text.tokens import Tokens
 
@@ -102,6 +104,34 @@ def test_the_tokenizer_reads_only_a_part_of_a_long_text(monkeypatch, options, si
     )
     tokens.encode(["a good film, " * 100_000, "short"], 400, side)
     assert sum(map(len, read)) < 60_000
+
+
+RESIDENT = """
+import resource
+from skrnn.text.tokens import Tokens
+parts = "a good film, ", "x", "\\U0001f600", "\\U0001f469\\u200d", "\\u597d\\u7535", "\\u0301\\u0327"
+for options in ({}, {"analyzer": "char"}, {"analyzer": "subword"}, {"token_pattern": "(?u)[a-z]+|."}):
+    tokens, _ = Tokens.fit(["a good film"] * 4, **options)
+    for part in parts:
+        text = "a" + part * (4_000_000 // len(part.encode()))
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        for side in ("end", "start", "middle"):
+            assert len(tokens.encode([text], 400, side).ids) <= 400
+        growth = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / 4e6
+        assert growth <= 30, (options, part, growth)
+"""
+
+
+def test_a_cut_text_needs_at_most_30_bytes_of_resident_memory_per_byte():
+    done = subprocess.run([sys.executable, "-c", RESIDENT], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_text_read_whole_by_subwords_is_encoded_in_batches(monkeypatch):
+    monkeypatch.setattr(subwords, "BATCH", 10)
+    texts = ["good film " * 5, "", "bad", "x" * 30]
+    tokens, sequences = Tokens.fit(texts, analyzer="subword", vocab_size=300)
+    assert [tokens.encode([text]).ids.tolist() for text in texts] == [r.tolist() for r in sequences.rows()]
 
 
 def test_only_the_needed_tokens_of_an_iterator_are_computed():
