@@ -2,6 +2,7 @@
 
     python benchmarks/bench_promises.py seeds
     python benchmarks/bench_promises.py lengths
+    python benchmarks/bench_promises.py resident
     python benchmarks/bench_promises.py threads
     python benchmarks/bench_promises.py fits --fits 50
     python benchmarks/bench_promises.py rows --rows 1000 10000 100000 1000000
@@ -17,7 +18,6 @@ import subprocess
 import sys
 import threading
 import time
-import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -63,26 +63,86 @@ def seeds(n_processes=20):
     print(f"{found.count(found[0])} of {n_processes} processes have equal bits")
 
 
+ANALYZERS = {
+    "word": {},
+    "char": {"analyzer": "char"},
+    "subword": {"analyzer": "subword", "vocab_size": 2000},
+    "pattern": {"token_pattern": r"(?u)\b\w\w+\b"},
+    "tokenizer": {"tokenizer": lambda text: (match[0] for match in re.finditer(r"\S+", text))},
+    "analyzer": {"analyzer": lambda text: (match[0] for match in re.finditer(r"\S+", text))},
+}
+KINDS = {  # what a long text consists of
+    "words": "a good film, and it's a bad plot. ",
+    "marks": "\u0301\u0327",
+    "one token": "x",
+    "emoji": "\U0001f600",
+    "joined emoji": "\U0001f469\u200d",
+    "blanks": " ",
+    "Chinese": "\u597d\u7535\u5f71",
+    "Chinese sentences": "\u8fd9\u662f\u4e00\u90e8\u597d\u7535\u5f71\u3002",
+}
+
+
+def encoder(analyzer, sequence_length=400):
+    model = skrnn.RNNTextEncoder(
+        objective="random", rnn_units=8, embedding_dim=8, sequence_length=sequence_length,
+        random_state=0, **ANALYZERS[analyzer],
+    )  # fmt: skip
+    return model.fit([*texts(200), *(("a" + kind) * 3 for kind in KINDS.values())])
+
+
+def long_text(kind, n_bytes):
+    return "a" + KINDS[kind] * (n_bytes // len(KINDS[kind].encode()))
+
+
 def lengths():
-    """Transform one long text next to a short one: read whole, and 10 MB cut at 400 tokens."""
-    for analyzer in ("word", "char", "subword"):
-        for n_words, cap in ((20_000, None), (40_000, None), (80_000, None), (1_700_000, 400)):
-            model = skrnn.RNNTextEncoder(
-                objective="random", rnn_units=8, embedding_dim=8, sequence_length=cap or 10**8,
-                analyzer=analyzer,
-            ).fit(texts(200))  # fmt: skip
-            X = [" ".join(WORDS[i] for i in np.random.default_rng(0).integers(0, len(WORDS), n_words)), "w1"]
-            tracemalloc.start()
-            begun = time.perf_counter()
-            vectors = model.transform(X)
-            seconds, peak = time.perf_counter() - begun, tracemalloc.get_traced_memory()[1]
-            tracemalloc.stop()
-            right = vectors.shape[0] == 2 and bool(np.isfinite(vectors).all())
-            print(
-                f"{analyzer:>8} {n_words:>9,} words, {len(X[0]) / 1e6:5.1f} MB: {seconds:6.1f} s, "
-                f"{peak / len(X[0]):5.0f} bytes per byte, {'right' if right else 'WRONG'}",
-                flush=True,
-            )
+    """Print the time per character of texts of 10 kB to 10 MB, cut at 400 tokens and read whole."""
+    for analyzer in ANALYZERS:
+        tokens = encoder(analyzer)._tokens
+        for kind in KINDS:
+            for cap in (400, None):
+                times = []
+                for n_bytes in (10**4, 10**5, 10**6, 10**7):
+                    text = long_text(kind, n_bytes)
+                    n_runs = max(1, 10**6 // n_bytes)
+                    begun = time.process_time()
+                    for _ in range(n_runs):
+                        tokens.encode([text], cap)
+                    times.append((time.process_time() - begun) / n_runs / len(text) * 1e9)
+                nanoseconds = ", ".join(f"{t:.1f}" for t in times)
+                print(
+                    f"{analyzer:>9}, {kind}, {cap or 'all'} tokens: {nanoseconds} ns per character",
+                    flush=True,
+                )
+
+
+RESIDENT = """
+import resource, sys
+from bench_promises import encoder, long_text, resident
+model = encoder(sys.argv[1])
+model.set_params(n_jobs=1).transform(["a good film"])
+text = long_text(sys.argv[2], int(sys.argv[3]))
+before = resident() * 2**20
+vector = model.transform([text, "a"])
+assert len(vector) == 2 and abs(vector).max() < 99
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+print((peak - before) / len(text.encode()))
+"""
+
+
+def resident_bytes(analyzer, kind, n_bytes):
+    """Return the growth of the peak of resident memory per byte of a text, cut at 400 tokens."""
+    command = [sys.executable, "-c", RESIDENT, analyzer, kind, str(n_bytes)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parent)
+    return float(done.stdout)
+
+
+def resident_memory():
+    """Print the resident memory that transform needs for one text of 9 MB and of 20 MB, in a new process."""
+    for analyzer in ANALYZERS:
+        for kind in KINDS:
+            sizes = [resident_bytes(analyzer, kind, n * 10**6) for n in (9, 20)]
+            print(f"{analyzer:>9}, {kind}: {sizes[0]:.1f} and {sizes[1]:.1f} bytes per byte", flush=True)
 
 
 def threads(n_threads=32, n_calls=200):
@@ -140,13 +200,14 @@ def rows(counts):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["seeds", "lengths", "threads", "fits", "rows"])
+    parser.add_argument("what", choices=["seeds", "lengths", "resident", "threads", "fits", "rows"])
     parser.add_argument("--fits", type=int, default=50)
     parser.add_argument("--rows", type=int, nargs="+", default=[1000, 10_000, 100_000, 1_000_000])
     given = parser.parse_args()
     {
         "seeds": seeds,
         "lengths": lengths,
+        "resident": resident_memory,
         "threads": threads,
         "fits": lambda: fits(given.fits),
         "rows": lambda: rows(given.rows),

@@ -19,6 +19,7 @@ from skrnn.train import door
 if TYPE_CHECKING:
     import keras
 
+MAX_OUTPUTS = 2**22  # outputs of a head that are computed at a time: 16 MB
 BLOCK = 8192  # texts that are tokenized and encoded at a time, which bounds the memory of transform
 
 
@@ -48,32 +49,39 @@ class BaseRNNText(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FitMixin):
         return ids
 
     def _truncated_ids(self, texts: list[str]) -> Ragged:
-        return self._tokens.encode(texts).truncate(self.sequence_length_, self._truncation)
+        return self._tokens.encode(texts, self.sequence_length_, self._truncation)
 
     def _unique(self, X: Any) -> tuple[list[str], list[int]]:
         """Return the different texts, and the position of each text among them."""
         check_is_fitted(self)
         texts = self._read(X)
+        if not set(map(type, texts)) <= {str}:  # other objects may have no hash
+            return texts, list(range(len(texts)))
         places = {text: i for i, text in enumerate(dict.fromkeys(texts))}
         return list(places), [places[text] for text in texts]
 
     def _encode(self, X: Any) -> np.ndarray:
         """Return the vectors of texts, (n_samples, n_components)."""
-        return self._by_block(X, lambda forward: forward.encode, lambda forward: forward.vector_width)
+        check_is_fitted(self)
+        return self._by_block(X, self._forward.encode, BLOCK)
 
-    def _outputs(self, X: Any) -> np.ndarray:
-        """Return the outputs of the head for texts, before its activation, (n_samples, n_outputs)."""
-        return self._by_block(X, lambda forward: forward.outputs, lambda forward: forward.spec.n_outputs)
+    def _predicted(self, X: Any, finish: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """Return what `finish` makes of the outputs of the head, (n_samples, ...)."""
+        check_is_fitted(self)
+        size = min(BLOCK, max(1, MAX_OUTPUTS // self._spec.n_outputs))
+        return self._by_block(X, lambda ids, n_jobs: finish(self._forward.outputs(ids, n_jobs)), size)
 
-    def _by_block(self, X: Any, method: Callable, width: Callable) -> np.ndarray:
-        """Return the rows that a method of the network computes for texts. Equal texts are computed once."""
+    def _by_block(self, X: Any, compute: Callable[[Ragged, int], np.ndarray], size: int) -> np.ndarray:
+        """Return one row for each text, computed for some texts at a time; equal texts are computed once."""
         unique, places = self._unique(X)
-        rows = np.empty((len(unique), width(self._forward)), np.float32)
-        compute, threads = method(self._forward), n_threads(self.n_jobs)
-        n_unknown, n_tokens = 0, 0
-        for i in range(0, len(unique), BLOCK):
-            block = self._truncated_ids(unique[i : i + BLOCK])
-            rows[i : i + BLOCK] = compute(block, threads)
+        threads, n_unknown, n_tokens = n_threads(self.n_jobs), 0, 0
+        rows = np.empty(0)
+        for i in range(0, max(1, len(unique)), size):
+            block = self._truncated_ids(unique[i : i + size])
+            found = compute(block, threads)
+            if i == 0:
+                rows = np.empty((len(unique), *found.shape[1:]), found.dtype)
+            rows[i : i + size] = found
             n_unknown, n_tokens = n_unknown + count_unknown(block.ids), n_tokens + len(block.ids)
         warn_of_unknown(n_unknown, n_tokens, owner=type(self).__name__)
         return rows if len(unique) == len(places) else rows[places]
@@ -187,6 +195,24 @@ class BaseRNNText(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FitMixin):
         """
         check_is_fitted(self)
         return self._ids(self._read(X)).pad(self.sequence_length_)
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Return the names of the columns that `transform` returns.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Only compared with the name of the column that `fit` got.
+
+        Returns
+        -------
+        names : ndarray of str objects of shape (n_components,)
+            For example "review_0", "review_1" if `fit` got a Series or a frame with the column "review".
+            Without a name, they start with the class: "rnntextencoder0".
+        """
+        names = super().get_feature_names_out(input_features)
+        column = vars(self).get("_column_name")  # estimators of older files have none
+        return names if column is None else as_objects([f"{column}_{i}" for i in range(len(names))])
 
     @property
     def model_(self) -> keras.Model:

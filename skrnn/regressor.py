@@ -119,8 +119,7 @@ class RNNTextRegressor(RegressorMixin, SupervisedMixin, BaseRNNText):
         y : ndarray of float64 of shape (n_samples,) or (n_samples, n_outputs)
             Predictions in the unit of the training targets.
         """
-        outputs = self._outputs(X)
-        return self._head.predict(outputs)
+        return self._predicted(X, self._head.predict)
 
     def __sklearn_tags__(self) -> Any:
         """Return the tags: one column of numbers, or several."""

@@ -263,8 +263,8 @@ class RNNTextSeq2Seq(PairFitMixin, BaseRNNText):
         if not texts:
             raise ValueError("score of RNNTextSeq2Seq needs one text or more. Got 0 texts.")
         written = self.predict(texts).tolist()
-        if self.lowercase:
-            targets = [target.lower() for target in targets]
+        tokenize, lower = self._target_tokens.tokenize, str.lower if self.lowercase else str
+        targets = [lower(y if isinstance(y, str) else " ".join(tokenize([y])[0])) for y in targets]
         return corpus_score(self.scoring, written, targets)
 
     @property

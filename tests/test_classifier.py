@@ -305,3 +305,25 @@ def test_a_warm_start_continues_from_the_previous_fit():
     with pytest.raises(ValueError, match="warm_start=True of RNNTextClassifier needs the classes"):
         warm.fit(TEXTS, ["a", "b", "c"] * 8)
     assert warm.classes_.tolist() == ["no", "yes"]
+
+
+@pytest.mark.parametrize(
+    "y", [[0, 1] * 8, [0, 1, 2, "a"] * 4, np.eye(3, dtype=int)[[0, 1] * 8]], ids=["2", "4", "matrix"]
+)
+def test_many_classes_are_predicted_in_blocks_of_texts(monkeypatch, y):
+    texts = ["good film", "bad film", "so so", "what"] * 4
+    y = y if isinstance(y, np.ndarray) else list(map(str, y))
+    model = RNNTextClassifier(**TINY).fit(texts, y)
+    methods = ("predict", "predict_proba", "predict_log_proba", "decision_function")
+    expected = [getattr(model, method)(texts) for method in methods]
+    sizes = []
+    outputs = model._forward.outputs
+    monkeypatch.setattr(model._forward, "outputs", lambda v: sizes.append(len(v)) or outputs(v))
+    monkeypatch.setattr("skrnn.classifier.MAX_OUTPUTS", 5 * model._head.n_outputs)
+    for method, values in zip(methods, expected, strict=True):
+        found = getattr(model, method)(texts)
+        assert found.dtype == values.dtype and getattr(model, method)([]).shape == values[:0].shape
+        np.testing.assert_allclose(found, values, atol=1e-6) if values.dtype.kind == "f" else (
+            np.testing.assert_array_equal(found, values)
+        )
+    assert max(sizes) == 5

@@ -1,8 +1,11 @@
 """Use with scikit-learn and others: pipelines, columns, grid searches, ensembles, files."""
 
+import pickle
+
 import joblib
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 import sklearn
 import skops.io
@@ -23,6 +26,7 @@ from sklearn.model_selection import (
 from sklearn.naive_bayes import MultinomialNB
 from sklearn.pipeline import FeatureUnion, make_pipeline
 
+import skrnn
 from skrnn import RNNTextClassifier, RNNTextEncoder
 
 TEXTS = [
@@ -53,7 +57,7 @@ def test_a_column_transformer_encodes_a_column(encoder, column):
     ).set_output(transform="pandas")
     out = columns.fit_transform(FRAME)
     np.testing.assert_array_equal(out.iloc[:, :-1].to_numpy(), encoder.transform(TEXTS))
-    assert out.columns[0] == "text__rnntextencoder0" and out.columns[-1] == "rest__stars"
+    assert out.columns[0] == "text__review_0" and out.columns[-1] == "rest__stars"
     assert out.shape == (16, encoder.transform(TEXTS).shape[1] + 1)
 
 
@@ -223,6 +227,100 @@ def test_the_table_vectorizer_of_skrub_encodes_text_columns():
     skrub = pytest.importorskip("skrub")
     table = skrub.TableVectorizer(high_cardinality=RNNTextEncoder(**RANDOM), cardinality_threshold=2)
     assert table.fit_transform(FRAME).shape[0] == 16
+
+
+def test_names_of_vectors_begin_with_the_name_of_the_column():
+    texts = FRAME["review"].tolist()
+    named = ["review_0", "review_1"]
+    for column in (
+        pd.Series(texts, name="review"),
+        pd.DataFrame({"review": texts}),
+        pl.Series("review", texts),
+        pl.DataFrame({"review": texts}),
+    ):
+        encoder = RNNTextEncoder(**RANDOM).fit(column)
+        names = encoder.get_feature_names_out()
+        assert names.dtype == object and names[:2].tolist() == named
+        assert pickle.loads(pickle.dumps(encoder)).get_feature_names_out().tolist() == names.tolist()
+        for library in ("pandas", "polars"):
+            assert list(encoder.set_output(transform=library).transform(column).columns) == names.tolist()
+    for column in (texts, pd.Series(texts), np.array(texts), pd.Series(texts, name=3)):
+        assert RNNTextEncoder(**RANDOM).fit(column).get_feature_names_out()[0] == "rnntextencoder0"
+
+
+def test_a_second_fit_forgets_the_name_of_the_column():
+    encoder = RNNTextEncoder(**RANDOM).fit(pd.Series(["a b"], name="review"))
+    assert encoder.fit(["a b"]).get_feature_names_out()[0] == "rnntextencoder0"
+
+
+def test_a_saved_encoder_keeps_the_name_of_the_column(tmp_path):
+    encoder = RNNTextEncoder(**RANDOM).fit(pd.Series(["a b"], name="review"))
+    skrnn.save(encoder, tmp_path / "encoder.skrnn")
+    assert skrnn.load(tmp_path / "encoder.skrnn").get_feature_names_out()[0] == "review_0"
+
+
+@pytest.mark.parametrize("columns", [["title", "review"], [["title"], ["review"]]])
+def test_a_column_transformer_names_the_vectors_of_two_columns(columns):
+    frame = pd.DataFrame({"title": ["a b", "c"], "review": ["good", "bad"]})
+    transformer = ColumnTransformer(
+        [("one", RNNTextEncoder(**RANDOM), columns[0]), ("two", RNNTextEncoder(**RANDOM), columns[1])],
+        verbose_feature_names_out=False,
+    )
+    transformed = transformer.set_output(transform="pandas").fit_transform(frame)
+    assert transformed.columns[0] == "title_0" and transformed.columns[-1].startswith("review_")
+    assert transformed.columns.tolist() == transformer.get_feature_names_out().tolist()
+
+
+def test_the_table_vectorizer_of_skrub_names_the_vectors_of_two_columns():
+    skrub = pytest.importorskip("skrub", reason="skrub is not installed")
+    frame = pd.DataFrame({"title": ["a b", "c d", "e", "f"], "review": ["good", "bad", "so", "ok"]})
+    table = skrub.TableVectorizer(high_cardinality=RNNTextEncoder(**RANDOM), cardinality_threshold=2)
+    names = table.fit_transform(frame).columns.tolist()
+    assert names == table.get_feature_names_out().tolist() and len(set(names)) == len(names)
+    assert {name.rpartition("_")[0] for name in names} == {"title", "review"}
+
+
+TOKENS = [["good", "film"], ["bad"]] * 8
+
+
+@pytest.mark.parametrize("analyzer", [list, lambda tokens: tokens])
+def test_token_lists_are_read_by_a_callable_analyzer(analyzer):
+    options = {
+        "analyzer": analyzer,
+        "objective": "random",
+        "rnn_units": 4,
+        "embedding_dim": 4,
+        "random_state": 0,
+    }
+    expected = RNNTextEncoder(**options | {"analyzer": str.split}).fit([" ".join(row) for row in TOKENS])
+    vectors = expected.transform(["good film", "bad"])
+    arrays = np.empty(16, dtype=object)
+    arrays[:] = TOKENS
+    for X in (TOKENS, tuple(map(tuple, TOKENS)), pd.Series(TOKENS), arrays, pl.Series(TOKENS)):
+        encoder = RNNTextEncoder(**options).fit(X)
+        assert encoder.vocabulary_ == expected.vocabulary_
+        np.testing.assert_allclose(encoder.transform(X[:2]), vectors, atol=1e-6)
+    assert encoder.tokenize(TOKENS[:2]) == TOKENS[:2]
+    square = np.array([["good", "film"], ["bad", "film"]], dtype=object)
+    assert RNNTextEncoder(**options).fit(square).tokenize(square) == square.tolist()
+
+
+def test_objects_without_a_hash_are_read_by_a_callable_analyzer():
+    rows = [{"text": "good film"}, {"text": "bad"}] * 8
+    encoder = RNNTextEncoder(analyzer=lambda row: row["text"].split(), **RANDOM).fit(rows)
+    assert encoder.transform(rows).shape[0] == 16
+    assert encoder.tokenize(rows[:2]) == TOKENS[:2]
+    with pytest.raises(TypeError, match=r"RNNTextEncoder must hold strings.*Choose one item"):
+        RNNTextEncoder(**RANDOM).fit(rows)
+
+
+def test_classifier_and_seq2seq_read_token_lists():
+    tiny = {"rnn_units": 4, "embedding_dim": 4, "epochs": 1, "random_state": 0, "analyzer": list}
+    classifier = skrnn.RNNTextClassifier(**tiny).fit(TOKENS, [0, 1] * 8)
+    assert classifier.predict(pd.Series(TOKENS)).shape == (16,)
+    translator = skrnn.RNNTextSeq2Seq(**tiny).fit(TOKENS, [["film", "good"], ["bad", "one"]] * 8)
+    assert translator.predict(TOKENS[:2]).shape == (2,)
+    assert 0 <= translator.score(TOKENS[:2], TOKENS[:2]) <= 1
 
 
 def test_skops_saves_and_loads_a_pipeline(tmp_path):

@@ -1,5 +1,6 @@
 """The borders of the package, and the form that all estimators share."""
 
+import ast
 import importlib.util
 import inspect
 import os
@@ -7,6 +8,7 @@ import pickle
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pandas as pd
@@ -393,3 +395,34 @@ def test_strict_mypy_accepts_right_types_and_rejects_wrong_ones(tmp_path):
     wrong = (tmp_path / "use.py").read_text().replace("rnn_units=8", "rnn_units='8'")
     (tmp_path / "use.py").write_text(wrong)
     assert check().returncode == 1
+
+
+def project():
+    return tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+
+
+def required(requirements):
+    return {re.match(r"[\w.-]+", requirement)[0] for requirement in requirements}
+
+
+def test_every_library_that_the_package_imports_is_declared():
+    extras = project()["optional-dependencies"]
+    declared = required(project()["dependencies"]).union(*map(required, extras.values()))
+    declared |= {"sklearn", "llvmlite"}  # of scikit-learn and of Numba
+    for path in (ROOT / "skrnn").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) else []
+            for name in {name.partition(".")[0] for name in names} - {"skrnn", *sys.stdlib_module_names}:
+                assert name in declared, (path, name)
+
+
+def test_errors_tell_to_install_packages_of_the_extras():
+    """The packages can be installed wherever skrnn comes from, for example from a clone."""
+    extras = set().union(*map(required, project()["optional-dependencies"].values()))
+    found = []
+    for path in (ROOT / "skrnn").rglob("*.py"):
+        text = re.sub(r'"\n\s*f?"', "", path.read_text("utf-8"))
+        found += re.findall(r"pip install ([^.()]+)", text)
+    names = [name for command in found for name in command.split() if not name.startswith("--")]
+    assert len(found) == 4 and set(names) <= extras

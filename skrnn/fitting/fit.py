@@ -14,7 +14,7 @@ from skrnn.parameters import estimator, warn_of_unused
 from skrnn.serve import n_threads
 from skrnn.spec import Spec, Weights
 from skrnn.targets import HEADS, Head, NoHead, Regression
-from skrnn.text import check_texts
+from skrnn.text import check_texts, column_name
 from skrnn.train import Checkpoint, Examples, Job, Monitor, Validation, door, reported
 from skrnn.train.recipe import (
     MAX_TOKENS,
@@ -35,7 +35,9 @@ class FitMixin(StartMixin, CallbackSupportMixin):
 
     def _read(self, X: Any, *, reset: bool = False, min_texts: int = 0, name: str = "X") -> list[str]:
         """Return texts as a list of str. At a `reset` the name of the column may be new."""
-        texts = check_texts(X, owner=type(self).__name__, missing=self.missing, name=name)
+        texts = check_texts(
+            X, owner=type(self).__name__, missing=self.missing, name=name, any_type=self._reads_any_type()
+        )
         if not reset and hasattr(X, "columns") and hasattr(self, "feature_names_in_"):
             check_feature_names(self, X, reset=False)
         if len(texts) < min_texts:
@@ -44,6 +46,10 @@ class FitMixin(StartMixin, CallbackSupportMixin):
                 f"minimum of {min_texts} is required."
             )
         return texts
+
+    def _reads_any_type(self) -> bool:
+        """Return whether a function of the user splits the texts; then they need not be str."""
+        return callable(self.analyzer) or callable(getattr(vars(self).get("encoder"), "analyzer", None))
 
     def _head_for(self, y: Any, texts: list[str]) -> Head:
         """Return the head that learns the targets of a new fit."""
@@ -178,7 +184,7 @@ class FitMixin(StartMixin, CallbackSupportMixin):
 
     def _validation(self, start: Start, held_out: Samples) -> Validation:
         """Return the scorer of held-out texts."""
-        sequences = start.tokens.encode(held_out.texts).truncate(start.sequence_length, start.truncation)
+        sequences = start.tokens.encode(held_out.texts, start.sequence_length, start.truncation)
         examples = Examples(sequences, held_out.targets, held_out.weights)
         return Validation(examples, n_threads(self.n_jobs))
 
@@ -246,6 +252,7 @@ class FitMixin(StartMixin, CallbackSupportMixin):
         for name, value in attributes.items():
             setattr(self, name, value)
         check_feature_names(self, X, reset=True)
+        self._column_name = column_name(X)
 
     # -- recipe and state -----------------------------------------------------------------------
 

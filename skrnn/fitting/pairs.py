@@ -104,9 +104,11 @@ class PairFitMixin(Seq2SeqParameters, PretrainedMixin, FitMixin):
         return tokens, targets.without(BOUNDARY)
 
     def _validation(self, start: Start, held_out: Samples) -> Validation:
-        sequences = start.tokens.encode(held_out.texts).truncate(start.sequence_length, start.truncation)
-        targets = start.attributes["_target_tokens"].encode(list(cast(np.ndarray, held_out.targets)))
-        targets = targets.without(BOUNDARY).truncate(start.attributes["target_sequence_length_"], "end")
+        sequences = start.tokens.encode(held_out.texts, start.sequence_length, start.truncation)
+        targets = start.attributes["_target_tokens"].encode(
+            list(cast(np.ndarray, held_out.targets)), start.attributes["target_sequence_length_"]
+        )
+        targets = targets.without(BOUNDARY)
         examples = Examples(sequences, targets, held_out.weights)
         score = partial(self._score_during_fit, start, held_out) if self.early_stopping == "score" else None
         return Validation(examples, n_threads(self.n_jobs), score)
@@ -139,7 +141,8 @@ class PairFitMixin(Seq2SeqParameters, PretrainedMixin, FitMixin):
 
     def _read_targets(self, y: Any, n_texts: int, name: str = "y") -> list[str]:
         """Return target texts as a list of str, one for each text."""
-        targets = check_texts(y, owner="RNNTextSeq2Seq", missing=self.missing, name=name)
+        any_type = callable(self.analyzer)
+        targets = check_texts(y, owner="RNNTextSeq2Seq", missing=self.missing, name=name, any_type=any_type)
         if len(targets) != n_texts:
             raise ValueError(
                 f"{name} of RNNTextSeq2Seq must have one target text for each text. Got {len(targets)} for "
@@ -150,6 +153,4 @@ class PairFitMixin(Seq2SeqParameters, PretrainedMixin, FitMixin):
     def _target_ids(self, y: Any, n_texts: int) -> Ragged:
         """Return the ids of target texts for a fitted estimator."""
         texts = self._read_targets(y, n_texts)
-        return (
-            self._target_tokens.encode(texts).without(BOUNDARY).truncate(self.target_sequence_length_, "end")
-        )
+        return self._target_tokens.encode(texts, self.target_sequence_length_).without(BOUNDARY)

@@ -159,6 +159,4 @@ def generator(random_state: Any) -> np.random.Generator:
 
 def as_objects(texts: Sequence[str]) -> np.ndarray:
     """Return texts as an ndarray of dtype object."""
-    array = np.empty(len(texts), dtype=object)
-    array[:] = texts
-    return array
+    return np.fromiter(texts, dtype=object, count=len(texts))

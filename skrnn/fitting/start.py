@@ -76,7 +76,7 @@ class StartMixin(TrainingParameters, NetworkParameters, BaseEstimator):
         """Return what the next chunk of a stream starts from: the fitted network."""
         self._check_unchanged("partial_fit", "call fit, or partial_fit of a clone,")
         length, truncation = self.sequence_length_, self._truncation
-        sequences = self._tokens.encode(chunk.texts).truncate(length, truncation)
+        sequences = self._tokens.encode(chunk.texts, length, truncation)
         examples = Examples(sequences, chunk.targets, chunk.weights)
         return Start(self._tokens, examples, self._spec, self._weights, length, truncation)
 

@@ -52,7 +52,7 @@ class Display:
         except ImportError as error:
             raise ImportError(
                 f"{type(self).__name__}.plot needs matplotlib, which cannot be imported. Install it with "
-                "pip install 'skrnn[plot]'. The attributes of the display hold its data without matplotlib.",
+                "pip install matplotlib. The attributes of the display hold its data without matplotlib.",
                 name=error.name,
             ) from error
         if ax is None:

@@ -56,7 +56,7 @@ def use_compiled(cell: str, activation: str, n_tokens: int | None = None) -> boo
     if obstacle and setting == "always":
         raise RuntimeError(
             f"SKRNN_COMPILED is 'always', but the loop of cell {cell!r} cannot be compiled: {obstacle}. "
-            "Install a working Numba (pip install 'skrnn[numba]'), or set SKRNN_COMPILED to 'auto' "
+            "Install a working Numba (pip install --upgrade numba), or set SKRNN_COMPILED to 'auto' "
             "to compute without it."
         )
     return not obstacle

@@ -45,7 +45,7 @@ sequence_length_ : int
 n_features_in_ : int
     1, the column of texts.
 feature_names_in_ : ndarray of shape (1,)
-    Name of that column; only if `fit` got a frame.
+    Name of that column; only if `fit` got a frame. The names of the vectors begin with it.
 n_iter_ : int
     Number of epochs.
 loss_curve_ : list of float

@@ -16,7 +16,8 @@ from skrnn.spec import Spec, States, Step, Weights
 
 EPSILON = 1e-5  # added to variances
 MAX_STATES = 4096  # tokens of rows that are read together
-MAX_SCORES = 2**22  # attention scores in memory at a time: 16 MB
+MAX_SCORES = 2**19  # attention scores of a block: 2 MB, which stay in the cache
+MAX_KEYS = 512  # tokens that a block of queries attends to at a time
 
 
 class SelfAttention:
@@ -123,21 +124,43 @@ class SelfAttention:
         return heads.transpose(2, 0, 3, 1, 4)
 
     def _attend(self, heads: np.ndarray, real: np.ndarray) -> np.ndarray:
-        """Return the values under the attention weights, (b, t, w), for a chunk of queries at a time."""
+        """Return the values under the attention weights, (b, t, w), for a block of queries at a time."""
         q, k, v = heads
         b, n_heads, t, size = q.shape
         out = np.empty((b, t, n_heads, size), np.float32)
-        step = max(1, MAX_SCORES // (b * n_heads * t))
-        keys, padding = k.swapaxes(2, 3), ~real[:, None, None, :]
+        step = max(1, MAX_SCORES // (b * n_heads * min(t, MAX_KEYS)))
+        q = q * np.float32(size**-0.5)
+        padding = None if real.all() else ~real[:, None, None, :]
         for i in range(0, t, step):
-            scores = q[:, :, i : i + step] @ keys  # (b, heads, step, t)
-            scores *= np.float32(size**-0.5)
-            hidden = padding
-            if not self.spec.bidirectional:
-                hidden = padding | (np.arange(t) > np.arange(i, min(i + step, t))[:, None])
-            scores[np.broadcast_to(hidden, scores.shape)] = -np.inf
-            out[:, i : i + step] = (_softmax(scores) @ v).swapaxes(1, 2)
+            out[:, i : i + step] = self._attend_block(q[:, :, i : i + step], k, v, padding, i).swapaxes(1, 2)
         return out.reshape(b, t, n_heads * size)
+
+    def _attend_block(
+        self, q: np.ndarray, k: np.ndarray, v: np.ndarray, padding: np.ndarray | None, first: int
+    ) -> np.ndarray:
+        """Return the values that queries from position `first` on attend to, (b, heads, n, w / heads).
+
+        The softmax runs over one block of keys after the other (Milakov & Gimelshein 2018), so memory does
+        not depend on the number of keys.
+        """
+        last = first + q.shape[2]
+        highest = np.full((*q.shape[:3], 1), -np.inf, np.float32)
+        total, attended = np.zeros_like(highest), np.zeros(q.shape, np.float32)
+        for i in range(0, k.shape[2] if self.spec.bidirectional else last, MAX_KEYS):
+            keys = slice(i, i + MAX_KEYS)
+            scores = q @ k[:, :, keys].swapaxes(2, 3)  # (b, heads, n, keys)
+            if padding is not None:
+                np.copyto(scores, -np.inf, where=padding[..., keys])
+            if not self.spec.bidirectional and i + scores.shape[3] > first + 1:
+                later = np.arange(i, i + scores.shape[3]) > np.arange(first, last)[:, None]
+                np.copyto(scores, -np.inf, where=later)
+            before, highest = highest, np.maximum(highest, scores.max(axis=-1, keepdims=True))
+            scores -= highest
+            np.exp(scores, out=scores)
+            decay = np.exp(before - highest)
+            total = total * decay + scores.sum(axis=-1, keepdims=True)
+            attended = attended * decay + scores @ v[:, :, keys]
+        return attended / total
 
     def _feed(self, x: np.ndarray, block: Weights) -> np.ndarray:
         """Add the output of the feed-forward network, (..., w) -> (..., w)."""

@@ -115,7 +115,7 @@ def text_metrics() -> Any:
     except ImportError as error:
         raise ImportError(
             "RNNTextSeq2Seq.score needs sacrebleu, which cannot be imported. Install it: pip install "
-            "'skrnn[metrics]'. Everything else works without it.",
+            "sacrebleu. Everything else works without it.",
             name=error.name,
         ) from error
     return metrics

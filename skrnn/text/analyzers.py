@@ -17,10 +17,19 @@ from unicodedata import normalize
 import numpy as np
 from sklearn.feature_extraction.text import strip_accents_ascii, strip_accents_unicode
 
-from skrnn.ragged import N_SPECIAL, UNKNOWN, Ragged
+from skrnn.ragged import BOUNDARY, N_SPECIAL, UNKNOWN, Ragged
+from skrnn.text.long_texts import PIECE, cut, first_and_last, n_first_and_last, read_ends
+from skrnn.text.normal_forms import sort_marks, without_lone_surrogates
 from skrnn.text.spacing import Spacing, join_words, learn_spacing
-from skrnn.text.subwords import N_BYTES, BytePairs
-from skrnn.text.tokenized_texts import CharTokens, StringTokens, TermIds, TokenizedTexts
+from skrnn.text.subwords import MAX_PART, N_BYTES, BytePairs
+from skrnn.text.tokenized_texts import (
+    CharTokens,
+    StringTokens,
+    TermIds,
+    TokenizedTexts,
+    checked_tokens,
+    split_by_function,
+)
 from skrnn.text.vocabulary import frequent_terms, given_terms
 from skrnn.text.words import WordSplitter
 
@@ -33,9 +42,10 @@ class Analyzer(ABC):
     """Splits texts into tokens, numbers the tokens and joins them to texts.
 
     A subclass defines `split`. It overrides `unknown_mark`, `join` and
-    `ignored_parameters` if the ones of this class do not fit. An analyzer
-    with a numbering of its own, such as sub-words, also overrides `fit`,
-    `encode` and `decode`.
+    `ignored_parameters` if the ones of this class do not fit. To read only
+    the needed part of a long text, it overrides `cuts_texts` and
+    `iterate`. An analyzer with a numbering of its own, such as sub-words,
+    also overrides `fit`, `encode_whole`, `encode_ends` and `decode`.
 
     Parameters
     ----------
@@ -107,9 +117,52 @@ class Analyzer(ABC):
             return terms
         return list(dict.fromkeys(normalize("NFC", term) for term in terms))
 
-    def encode(self, texts: list[str]) -> Ragged:
+    def encode(self, texts: list[str], length: int | None = None, side: str = "end") -> Ragged:
+        """Return the ids of texts, truncated to a length; a text without tokens has the boundary id."""
+        if length is None:
+            return self.encode_whole(texts)
+        long = [i for i, text in enumerate(texts) if self._is_long(text)]
+        if not long:
+            return self.encode_whole(texts).truncate(length, side)
+        ends = n_first_and_last(length, side)
+        rows = self.encode_whole([text for text in texts if not self._is_long(text)]).rows()
+        for i in long:
+            rows.insert(i, self.encode_ends(texts[i], *ends))
+        return Ragged.from_rows(rows).truncate(length, side)
+
+    def _is_long(self, text: Any) -> bool:
+        return isinstance(text, str) and len(text) > PIECE
+
+    def encode_whole(self, texts: list[str]) -> Ragged:
         """Return the ids of texts; a text without tokens has the boundary id."""
         return self.split(texts).encode(self._terms)
+
+    @property
+    def cuts_texts(self) -> bool:
+        """Whether the tokens of a text are those of its pieces, see :func:`skrnn.text.long_texts.cut`."""
+        return False
+
+    def iterate(self, text: str) -> Iterable[str]:
+        """Return the tokens of a text, if possible one by one."""
+        return self.split([text]).strings()
+
+    def _pieces(self, text: str) -> list[str]:
+        return cut(text) if self.cuts_texts else [text]
+
+    def encode_ends(self, text: str, n_first: int, n_last: int) -> np.ndarray:
+        """Return the first and the last ids of a long text; read only the pieces that have them."""
+        pieces = self._pieces(text)
+
+        def read(i: int) -> np.ndarray:
+            tokens = first_and_last(self.iterate(pieces[i]), n_first, n_last)
+            return StringTokens.from_lists([tokens]).ids(self._terms)
+
+        ids = read_ends(len(pieces), read, n_first, n_last)
+        return ids if len(ids) else np.array([BOUNDARY], np.int32)
+
+    @property
+    def _has_own_preprocessing(self) -> bool:
+        return self.settings["preprocessor"] is None and self.settings["strip_accents"] is None
 
     def tokenize(self, texts: list[str]) -> list[list[str]]:
         """Return the tokens of each text, including unknown ones."""
@@ -135,7 +188,7 @@ class Analyzer(ABC):
                 raise TypeError(
                     f"The {name} function must return a str. Got {text!r} of {type(text).__name__}."
                 )
-        return [text if text.isascii() else _without_lone_surrogates(text) for text in preprocessed]
+        return [text if text.isascii() else without_lone_surrogates(text) for text in preprocessed]
 
     @cached_property
     def _preprocessor(self) -> Callable[[str], str]:
@@ -151,8 +204,8 @@ class Analyzer(ABC):
                 text = text.lower()
             if text.isascii():  # it has no accents, but a function of the user may change it
                 return strip(text) if callable(strip_accents) else text
-            text = normalize("NFC", text)
-            return text if strip is None else strip(text)
+            text = normalize("NFC", sort_marks(text))
+            return text if strip is None else strip(sort_marks(text, "NFKD"))
 
         return preprocess
 
@@ -164,8 +217,21 @@ class WordAnalyzer(Analyzer):
         """Return the words of texts."""
         preprocessed, tokenizer = self.preprocess(texts), self.settings["tokenizer"]
         if tokenizer is not None:
-            return _split_by_function(tokenizer, preprocessed, "tokenizer")
+            return split_by_function(tokenizer, preprocessed, "tokenizer")
         return self._splitter.split(preprocessed)
+
+    @property
+    def cuts_texts(self) -> bool:
+        """Whether nothing of the user sees the text, neither a function nor a pattern."""
+        is_default = self.settings["tokenizer"] is None and self.settings["token_pattern"] is None
+        return is_default and self._has_own_preprocessing
+
+    def iterate(self, text: str) -> Iterable[str]:
+        """Return the words of a text one by one."""
+        (preprocessed,), tokenizer = self.preprocess([text]), self.settings["tokenizer"]
+        if tokenizer is not None:
+            return checked_tokens(tokenizer, preprocessed, "tokenizer")
+        return self._splitter.iterate(preprocessed)
 
     def ignored_parameters(self) -> tuple[list[str], str]:
         """Return the names of the parameters that have no effect, and the reason."""
@@ -187,6 +253,16 @@ class CharAnalyzer(Analyzer):
         if self.spacing is None:
             preprocessed = [_SPACES.sub(" ", text) for text in preprocessed]
         return CharTokens.from_texts(preprocessed)
+
+    @property
+    def cuts_texts(self) -> bool:
+        """Whether no function of the user sees the text."""
+        return self._has_own_preprocessing
+
+    def iterate(self, text: str) -> Iterable[str]:
+        """Return the characters of a text."""
+        (preprocessed,) = self.preprocess([text])
+        return _SPACES.sub(" ", preprocessed) if self.spacing is None else preprocessed
 
     def join(self, tokens: list[str]) -> str:
         """Return the text of characters."""
@@ -218,17 +294,45 @@ class SubwordAnalyzer(Analyzer):
                 f"vocab_size must be at least {N_BYTES + N_SPECIAL} with analyzer='subword': one id for "
                 f"each byte and the {N_SPECIAL} reserved ids. Got {vocab_size} instead."
             )
-        preprocessed = self.preprocess(texts)
-        if not any(text.strip() for text in preprocessed):
+        parts = [self._parts(text) for text in texts]
+        if not any(part.strip() for row in parts for part in row):
             raise ValueError("No text has a token: all texts are empty or blank (empty vocabulary).")
         min_frequency = int(min_df) if isinstance(min_df, Integral) else 1
-        self._byte_pairs = BytePairs.train(preprocessed, vocab_size, min_frequency=min_frequency)
-        self.merges, self._terms = self._byte_pairs.merges, TermIds(self._byte_pairs.vocabulary())
-        return self._byte_pairs.encode(preprocessed)
+        pairs = BytePairs.train(chain.from_iterable(parts), vocab_size, min_frequency=min_frequency)
+        self._byte_pairs, self.merges, self._terms = pairs, pairs.merges, TermIds(pairs.vocabulary())
+        return pairs.encode(parts)
 
-    def encode(self, texts: list[str]) -> Ragged:
+    def encode_whole(self, texts: list[str]) -> Ragged:
         """Return the ids of texts; an empty text has the boundary id."""
-        return self._byte_pairs.encode(self.preprocess(texts))
+        return self._byte_pairs.encode(map(self._parts, texts))
+
+    def encode_ends(self, text: str, n_first: int, n_last: int) -> np.ndarray:
+        """Return the first and the last ids of a long text; read only the parts that have them."""
+        pieces = self._pieces(text)
+
+        def read(i: int) -> np.ndarray:
+            parts = self._parts_of_piece(pieces[i], is_first=i == 0)
+            return read_ends(
+                len(parts), lambda j: self._byte_pairs.encode([parts[j : j + 1]]).ids, n_first, n_last
+            )
+
+        return read_ends(len(pieces), read, n_first, n_last)
+
+    def _parts(self, text: str) -> list[str]:
+        """Return a preprocessed text in parts that are encoded one by one."""
+        pieces = enumerate(self._pieces(text))
+        return [part for i, piece in pieces for part in self._parts_of_piece(piece, is_first=i == 0)]
+
+    def _parts_of_piece(self, piece: str, *, is_first: bool) -> list[str]:
+        (text,) = self.preprocess([piece])
+        if is_first and text and not text.startswith(" "):
+            text = f" {text}"  # the first word of a text has the same sub-words as the other words
+        return cut(text, MAX_PART)
+
+    @property
+    def cuts_texts(self) -> bool:
+        """Whether no function of the user sees the text."""
+        return self._has_own_preprocessing
 
     def decode(self, sequences: Ragged, unknown: list[str] | None = None) -> list[str]:
         """Return the text of each row of ids, without padding and boundaries; no sub-word is unknown."""
@@ -245,15 +349,22 @@ class SubwordAnalyzer(Analyzer):
 
 
 class CallableAnalyzer(Analyzer):
-    """A function as analyzer: it takes the unchanged text and returns its tokens."""
+    """A function as analyzer: it takes the unchanged text, of any type, and returns its tokens."""
 
     def split(self, texts: list[str]) -> TokenizedTexts:
         """Return the tokens that the function finds in texts."""
-        return _split_by_function(self.settings["analyzer"], texts, "analyzer")
+        return split_by_function(self.settings["analyzer"], texts, "analyzer")
 
     def preprocess(self, texts: list[str]) -> list[str]:
         """Return the texts unchanged."""
         return texts
+
+    def iterate(self, text: str) -> Iterable[str]:
+        """Return the tokens that the function finds in a text."""
+        return checked_tokens(self.settings["analyzer"], text, "analyzer")
+
+    def _is_long(self, text: Any) -> bool:
+        return not isinstance(text, str) or super()._is_long(text)  # other objects may have any length
 
     def ignored_parameters(self) -> tuple[list[str], str]:
         """Return the names of the parameters that have no effect, and the reason."""
@@ -277,30 +388,3 @@ def analyzer_class(analyzer: Any) -> type[Analyzer]:
             f"{analyzer!r} instead."
         )
     return ANALYZERS[analyzer]
-
-
-def _without_lone_surrogates(text: str) -> str:
-    """Return a text without half surrogate pairs, which UTF-8 and UTF-32 cannot hold."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
-
-
-def _split_by_function(function: Callable[[str], Any], texts: list[str], name: str) -> StringTokens:
-    """Return the tokens that a function of the user finds in each text, or raise a TypeError."""
-    lists = []
-    for tokens in map(function, texts):
-        if isinstance(tokens, str) or not isinstance(tokens, Iterable):
-            raise TypeError(
-                f"The {name} function must return a list of str. Got {tokens!r} of {type(tokens).__name__}."
-            )
-        lists.append(list(tokens))
-    tokenized = StringTokens.from_lists(lists)
-    for token in tokenized.tokens:
-        if not isinstance(token, str):
-            raise TypeError(
-                f"The {name} function must return tokens as str. Got {token!r} of {type(token).__name__}."
-            )
-    return tokenized

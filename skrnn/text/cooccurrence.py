@@ -93,7 +93,7 @@ def train_vectors(
     if isinstance(random_state, np.random.RandomState):
         random_state = random_state.randint(2**31 - 1)
     tokens, sequences = Tokens.fit(
-        check_texts(texts, owner="train_vectors", name="texts"),
+        check_texts(texts, owner="train_vectors", name="texts", any_type=callable(analyzer)),
         analyzer=analyzer,
         lowercase=lowercase,
         strip_accents=strip_accents,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any
 
@@ -11,6 +12,8 @@ from skrnn.ragged import N_SPECIAL, Ragged
 from skrnn.text.tokenized_texts import ragged_ids
 
 N_BYTES = 256  # sub-words are merged from bytes, so no token is unknown
+MAX_PART = 2**16  # characters of a text that are encoded at a time; a longer run without spaces is cut
+BATCH = 2**20  # characters of texts that are encoded at a time: an id takes 100 bytes until it is an int32
 MAX_SUBWORDS = 32768  # maximum vocabulary size if vocab_size is None
 
 
@@ -30,25 +33,28 @@ class BytePairs:
     Examples
     --------
     >>> from skrnn.text.subwords import BytePairs
-    >>> pairs = BytePairs.train(["low lower lowest"] * 5, 300, min_frequency=1)
-    >>> pairs.decode_each(pairs.encode(["low low"]).ids)
+    >>> pairs = BytePairs.train([" low lower lowest"] * 5, 300, min_frequency=1)
+    >>> pairs.decode_each(pairs.encode([[" low low"]]).ids)
     [' low', ' low']
     """
 
     def __init__(self, merges: str) -> None:
-        from tokenizers import Tokenizer
+        from tokenizers import Tokenizer, pre_tokenizers
 
         self.merges = merges
         self._encoder = Tokenizer.from_str(merges)
+        # the space before the first word is in the texts, because a part of a text must not get one
+        self._encoder.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
 
     @classmethod
-    def train(cls, texts: list[str], vocab_size: int | None, *, min_frequency: int) -> BytePairs:
+    def train(cls, texts: Iterable[str], vocab_size: int | None, *, min_frequency: int) -> BytePairs:
         """Learn which bytes to merge.
 
         Parameters
         ----------
-        texts : list of str
-            Training texts.
+        texts : iterable of str
+            Training texts, with a space before the first word, or parts of
+            them.
         vocab_size : int or None
             Maximum number of ids, including the three reserved ids.
         min_frequency : int
@@ -61,7 +67,7 @@ class BytePairs:
         from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
         encoder = Tokenizer(models.BPE())
-        encoder.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+        encoder.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
         encoder.decoder = decoders.ByteLevel()
         trainer = trainers.BpeTrainer(
             vocab_size=(vocab_size or MAX_SUBWORDS) - N_SPECIAL,
@@ -70,6 +76,7 @@ class BytePairs:
             show_progress=False,
         )
         encoder.train_from_iterator(texts, trainer)
+        encoder.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
         return cls(encoder.to_str())
 
     def vocabulary(self) -> dict[str, int]:
@@ -77,11 +84,32 @@ class BytePairs:
         subwords = sorted(self._encoder.get_vocab().items(), key=lambda item: item[1])
         return {subword: i + N_SPECIAL for subword, i in subwords}
 
-    def encode(self, texts: list[str]) -> Ragged:
-        """Return the ids of texts; an empty text has the boundary id."""
-        ids = [encoding.ids for encoding in self._encoder.encode_batch_fast(texts)]
-        flat = np.fromiter(chain.from_iterable(ids), np.int32) + np.int32(N_SPECIAL)
-        return ragged_ids(flat, np.fromiter(map(len, ids), np.int64, len(ids)))
+    def encode(self, texts: Iterable[list[str]]) -> Ragged:
+        """Return the ids of texts; an empty text has the boundary id.
+
+        Parameters
+        ----------
+        texts : iterable of list of str
+            The parts of each text; the first one begins with a space.
+
+        Returns
+        -------
+        sequences : Ragged
+        """
+        n_parts: list[int] = []
+
+        def parts() -> Iterator[str]:
+            for text in texts:
+                n_parts.append(len(text))
+                yield from text
+
+        ids, lengths = [np.empty(0, np.int32)], [np.empty(0, np.int64)]
+        for batch in _batches(parts()):
+            rows = [encoding.ids for encoding in self._encoder.encode_batch_fast(batch)]
+            ids.append(np.fromiter(chain.from_iterable(rows), np.int32) + np.int32(N_SPECIAL))
+            lengths.append(np.fromiter(map(len, rows), np.int64, len(rows)))
+        stops = np.concatenate([[0], np.cumsum(np.concatenate(lengths))])
+        return ragged_ids(np.concatenate(ids), np.diff(stops[np.cumsum([0, *n_parts])]))
 
     def decode(self, ids: np.ndarray) -> str:
         """Return the text of ids; reserved ids are left out."""
@@ -91,3 +119,17 @@ class BytePairs:
         """Return each id as a text; "" for a reserved id."""
         codes: list[Any] = (ids - N_SPECIAL).tolist()
         return [self._encoder.decode([code]) if code >= 0 else "" for code in codes]
+
+
+def _batches(parts: Iterable[str]) -> Iterator[list[str]]:
+    """Return parts of texts in lists of about `BATCH` characters."""
+    batch: list[str] = []
+    n_characters = 0
+    for part in parts:
+        batch.append(part)
+        n_characters += len(part)
+        if n_characters >= BATCH:
+            yield batch
+            batch, n_characters = [], 0
+    if batch:
+        yield batch

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from itertools import chain, pairwise, repeat
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -206,3 +206,24 @@ def evaluate_in_parallel(series: Any, expression: Callable[[Any], Any]) -> Any:
     slices = [series.slice(i, size).alias("values") for i in range(0, max(1, len(series)), size)]
     frames = pl.collect_all([pl.LazyFrame([part]).select(expression(pl.col("values"))) for part in slices])
     return pl.concat([frame.to_series() for frame in frames])
+
+
+def split_by_function(function: Callable[[Any], Any], texts: list[Any], name: str) -> StringTokens:
+    """Return the tokens that a function of the user finds in each text, or raise a TypeError."""
+    return StringTokens.from_lists([list(checked_tokens(function, text, name)) for text in texts])
+
+
+def checked_tokens(function: Callable[[Any], Any], text: Any, name: str) -> Iterable[str]:
+    """Return the tokens that a function of the user finds in one text, or raise a TypeError."""
+    tokens = function(text)
+    if isinstance(tokens, str) or not isinstance(tokens, Iterable):
+        raise TypeError(
+            f"The {name} function must return a list of str. Got {tokens!r} of {type(tokens).__name__}."
+        )
+    return (token if isinstance(token, str) else _refuse_token(token, name) for token in tokens)
+
+
+def _refuse_token(token: Any, name: str) -> NoReturn:
+    raise TypeError(
+        f"The {name} function must return tokens as str. Got {token!r} of {type(token).__name__}."
+    )

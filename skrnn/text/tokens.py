@@ -152,13 +152,18 @@ class Tokens:
         """Number of rows that an embedding needs: one per term and three for the reserved ids."""
         return len(self.vocabulary) + N_SPECIAL
 
-    def encode(self, texts: list[str]) -> Ragged:
+    def encode(self, texts: list[str], length: int | None = None, side: str = "end") -> Ragged:
         """Return the ids of texts.
 
         Parameters
         ----------
         texts : list of str
             Texts.
+        length : int, default=None
+            Maximum number of ids of a text; None for all. Of a long text,
+            only the needed part is read.
+        side : {"end", "start", "middle"}, default="end"
+            Which part of a longer text is removed, see `Ragged.truncate`.
 
         Returns
         -------
@@ -166,7 +171,7 @@ class Tokens:
             Ids; 1 for a token that is not in the vocabulary, and the one id
             2 for a text without tokens.
         """
-        return self._analyzer.encode(texts)
+        return self._analyzer.encode(texts, length, side)
 
     def tokenize(self, texts: list[str]) -> list[list[str]]:
         """Return the tokens of texts, including those that are not in the vocabulary.

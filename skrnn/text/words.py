@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Iterator
 from functools import cache, cached_property
 from unicodedata import category
 
@@ -42,6 +43,7 @@ _PORTABLE_TEXT = re.compile(
     "\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fcc\uff01-\uff0f]*"
 )
 _SIMPLE_PATTERN = r"\w+|[^\w\s]"  # on portable texts, it finds the same words as word_pattern()
+_SIMPLE_REGEX = re.compile(_SIMPLE_PATTERN)
 POLARS_MIN_CHARS = 100_000  # for less text, starting polars costs more time than it saves
 _in_forked_process = False  # polars' threads do not survive a fork: waiting for them would never end
 
@@ -142,12 +144,17 @@ class WordSplitter:
         """
         if self.is_portable and not _in_forked_process and sum(map(len, texts)) >= POLARS_MIN_CHARS:
             return self._split_by_polars(texts)
-        return StringTokens.from_lists([list(filter(None, self._find_words(text))) for text in texts])
+        lists = (self._regex_for(text).findall(text) for text in texts)
+        return StringTokens.from_lists([list(filter(None, words)) for words in lists])
 
-    def _find_words(self, text: str) -> list[str]:
+    def iterate(self, text: str) -> Iterator[str]:
+        """Return the words of one text one by one."""
+        return filter(None, (match[self.regex.groups] for match in self._regex_for(text).finditer(text)))
+
+    def _regex_for(self, text: str) -> re.Pattern:
         if self.token_pattern is None and is_portable_text(text):  # word_pattern() is slow to build
-            return re.findall(_SIMPLE_PATTERN, text)
-        return self.regex.findall(text)
+            return _SIMPLE_REGEX
+        return self.regex
 
     def _split_by_polars(self, texts: list[str]) -> PolarsTokens:
         """Split portable texts by polars and the other texts by re."""

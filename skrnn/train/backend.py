@@ -80,8 +80,8 @@ def importing_keras(wanted_by: str) -> Iterator[None]:
             raise
         raise ImportError(
             f"{wanted_by} needs Keras and a backend for training, but {error.name or error} cannot be "
-            "imported. Install one of them: pip install 'skrnn[tensorflow]' (or [tensorflow-cpu], [jax], "
-            "[torch]). Fitted estimators predict without them.",
+            "imported. Install both: pip install keras tensorflow numba (or: keras jax; or: keras torch). "
+            "Fitted estimators predict without them.",
             name=error.name,
         ) from error
 
@@ -110,7 +110,7 @@ def _backend(wanted_by: str) -> str:
 def _set_backend(installed: list[str]) -> tuple[str | None, str, str]:
     """Return the backend that Keras is set to, or None, where that is written, and how to change it."""
     keras = sys.modules.get("keras")
-    if hasattr(keras, "config"):
+    if keras is not None and hasattr(keras, "config"):
         remedy = "Start a new process with KERAS_BACKEND set to one that is installed."
         return keras.config.backend(), "the backend of the Keras that is already imported", remedy
     if name := os.environ.get("KERAS_BACKEND"):
