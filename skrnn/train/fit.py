@@ -165,6 +165,10 @@ class OneCycle(keras.callbacks.Callback):
         self.peak, self.done = peak, 0
         self.rate, self.warns = peak, True  # the rate that was set last
 
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Note the learning rate, which may be that of a checkpoint."""
+        self.rate = float(_array(self.model.optimizer.learning_rate))
+
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Note how many steps are done."""
         self.done = epoch * self.params["steps"]
