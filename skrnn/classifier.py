@@ -247,7 +247,7 @@ class RNNTextClassifier(ClassifierMixin, SupervisedMixin, BaseRNNText):
         labels : ndarray of shape (n_samples,) or (n_samples, n_classes)
             An indicator matrix of int if `fit` got one.
         """
-        return self._predicted(X, self._head.predict)
+        return self._predicted(X, lambda outputs: self._head.predict(outputs))
 
     def predict_log_proba(self, X: Any) -> np.ndarray:
         """Return the logarithm of the probability of each class.
@@ -262,7 +262,7 @@ class RNNTextClassifier(ClassifierMixin, SupervisedMixin, BaseRNNText):
         log_probabilities : ndarray of float32 of shape (n_samples, n_classes)
             In the order of `classes_`.
         """
-        return self._predicted(X, self._head.log_probabilities)
+        return self._predicted(X, lambda outputs: self._head.log_probabilities(outputs))
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return the probability of each class.
@@ -277,7 +277,7 @@ class RNNTextClassifier(ClassifierMixin, SupervisedMixin, BaseRNNText):
         probabilities : ndarray of float32 of shape (n_samples, n_classes)
             In the order of `classes_`. Each row sums to one, except if `fit` got an indicator matrix.
         """
-        return self._predicted(X, self._head.probabilities)
+        return self._predicted(X, lambda outputs: self._head.probabilities(outputs))
 
     def __sklearn_tags__(self) -> Any:
         """Return the tags: labels in one column, or an indicator matrix."""

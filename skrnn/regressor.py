@@ -119,7 +119,7 @@ class RNNTextRegressor(RegressorMixin, SupervisedMixin, BaseRNNText):
         y : ndarray of float64 of shape (n_samples,) or (n_samples, n_outputs)
             Predictions in the unit of the training targets.
         """
-        return self._predicted(X, self._head.predict)
+        return self._predicted(X, lambda outputs: self._head.predict(outputs))
 
     def __sklearn_tags__(self) -> Any:
         """Return the tags: one column of numbers, or several."""

@@ -45,6 +45,7 @@ _ATTRIBUTES: dict[str, Any] = {  # types of fitted attributes; private ones that
     "_weights": dict[str, np.ndarray],
     "_truncation": Literal["end", "start", "middle"],
     "_copies": bool,
+    "_column_name": str | None,
     "_made_with": dict[str, bool | int | float | str | None],
     "_progress": dict[str, int | str | dict[str, np.ndarray]],
     "_sklearn_output_config": dict[str, Literal["default", "pandas", "polars"]],

@@ -227,8 +227,8 @@ def test_fit_takes_any_container(fitted, container):
 INVALID = {
     "str": ("good film", TypeError, "one str"),
     "bytes": (b"good film", TypeError, "one bytes"),
-    "list of bytes": ([*TEXTS[:3], b"x"], TypeError, r"b'x' \(bytes\) at position 3; decode"),
-    "numbers": (["a", 1, 2.5], TypeError, r"2 of 3 value\(s\).*1 \(int\) at position 1; convert"),
+    "list of bytes": ([*TEXTS[:3], b"x"], TypeError, r"b'x' \(bytes\) at position 3. Write \[text.decode"),
+    "numbers": (["a", 1, 2.5], TypeError, r"2 of 3 value\(s\).*1 \(int\) at position 1. Write \[str"),
     "None": (["a", None], ValueError, "1 missing.*None at position 1.*missing='empty'"),
     "NaN": (np.array(["a", np.nan, np.nan], object), ValueError, "2 missing.*nan at position 1"),
     "NA": (pd.Series(["a", pd.NA], dtype="string"), ValueError, "1 missing.*position 1"),
