@@ -201,9 +201,9 @@ def fit(_):
         return str(error)
 def predict(_):
     return (fitted.predict_proba(texts * 200) == expected).all()
-{{before}}
+BEFORE
 with multiprocessing.get_context("fork").Pool(1) as pool:
-    print(*pool.map_async({{work}}, [0]).get(60))
+    print(*pool.map_async(WORK, [0]).get(60))
 """
 
 
@@ -212,7 +212,7 @@ with multiprocessing.get_context("fork").Pool(1) as pool:
 def test_a_forked_process_that_fits_raises_an_error(before):
     if before != "fit(0)":
         pytest.importorskip("tensorflow")
-    done = run(FORKS.format(before=before, work="fit"))
+    done = run(FORKS.replace("BEFORE", before).replace("WORK", "fit"))
     assert "RNNTextClassifier.fit cannot use" in done.stdout, done.stderr
     assert "'spawn'" in done.stdout and "'loky'" in done.stdout
 
@@ -223,7 +223,7 @@ def test_a_forked_process_predicts():
         f"fitted = RNNTextClassifier(**{SMALL}).fit(texts, {LABELS})\n"
         "expected = fitted.predict_proba(texts * 200)"
     )
-    done = run(FORKS.format(before=before, work="predict"))
+    done = run(FORKS.replace("BEFORE", before).replace("WORK", "predict"))
     assert done.stdout == "True\n", done.stderr
 
 
