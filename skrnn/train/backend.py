@@ -6,6 +6,7 @@ Keras is imported inside :func:`importing_keras`, not when this module is import
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import sys
@@ -178,6 +179,7 @@ def _silence() -> Iterator[None]:
 
     Its C++ code writes to file descriptor 2, also before it reads TF_CPP_MIN_LOG_LEVEL. What other threads
     write there in the meantime is written at the end; if the import fails, so is everything else.
+    Keras imports Matplotlib, which logs a warning if it cannot write its cache.
     """
     if any(name in os.environ for name in _LOG_VARIABLES):
         yield
@@ -188,6 +190,9 @@ def _silence() -> Iterator[None]:
         yield
         return
     failed = True
+    matplotlib = logging.getLogger("matplotlib")
+    level = matplotlib.level
+    matplotlib.setLevel(level or logging.ERROR)
     try:
         with _setting("TF_CPP_MIN_LOG_LEVEL", "2"), _scratch_file() as file:
             os.dup2(file, 2)
@@ -201,6 +206,7 @@ def _silence() -> Iterator[None]:
                     lines = [line for line in written if failed or not _LOG_LINE.match(line)]
                 os.write(2, b"".join(lines))
     finally:
+        matplotlib.setLevel(level)
         os.close(stderr)
 
 

@@ -201,9 +201,9 @@ def fit(_):
         return str(error)
 def predict(_):
     return (fitted.predict_proba(texts * 200) == expected).all()
-{{before}}
+BEFORE
 with multiprocessing.get_context("fork").Pool(1) as pool:
-    print(*pool.map_async({{work}}, [0]).get(60))
+    print(*pool.map_async(WORK, [0]).get(60))
 """
 
 
