@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from importlib.util import find_spec
 from threading import RLock
+from typing import Any
 
 from skrnn.threads import allotted_threads
 
@@ -110,8 +111,8 @@ def _backend(wanted_by: str) -> str:
 
 def _set_backend(installed: list[str]) -> tuple[str | None, str, str]:
     """Return the backend that Keras is set to, or None, where that is written, and how to change it."""
-    keras = sys.modules.get("keras")
-    if keras is not None and hasattr(keras, "config"):
+    keras: Any = sys.modules.get("keras")
+    if hasattr(keras, "config"):
         remedy = "Start a new process with KERAS_BACKEND set to one that is installed."
         return keras.config.backend(), "the backend of the Keras that is already imported", remedy
     if name := os.environ.get("KERAS_BACKEND"):
