@@ -280,8 +280,9 @@ def _build_tokens(state: dict[str, Any]) -> Tokens:
         _check_merges(merges, vocabulary)
     spacing = state["spacing"]
     if spacing is not None:
-        is_valid = set(map(type, spacing)) <= {str} and set(spacing.values()) <= {0, 1}
-        _require(is_valid, "the spacing of Tokens does not map strings to 0 or 1")
+        _require(type(spacing) is dict, "the spacing of Tokens is no dict")
+        kinds = {*map(type, spacing), *map(type, spacing.values())}
+        _require(kinds <= {str, int}, "the spacing of Tokens does not map strings to 0 or 1")
     return Tokens(settings, vocabulary, merges, spacing)
 
 

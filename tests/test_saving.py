@@ -191,6 +191,11 @@ FAULTS = {
     "ids": (lambda e: e._tokens.vocabulary.update(good=9), "ids of the vocabulary are not consecutive"),
     "terms": (lambda e: e._tokens.vocabulary.update(more=len(e._tokens.vocabulary) + 3), "ids for an"),
     "settings": (lambda e: e._tokens.settings.update(more=1), "Tokens has the settings"),
+    "spacing": (
+        lambda e: setattr(e._tokens, "spacing", {"a": 0.5}),
+        "spacing of Tokens does not map strings",
+    ),
+    "no spacing": (lambda e: setattr(e._tokens, "spacing", ["a"]), "spacing of Tokens is no dict"),
     "length": (lambda e: setattr(e, "sequence_length_", 0), "sequence_length_ is 0"),
     "truncation": (lambda e: setattr(e, "_truncation", "x"), "truncation is 'x'"),
     "method": (lambda e: setattr(e, "transform", 1), "cannot have the attributes transform"),
