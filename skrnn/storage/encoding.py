@@ -127,7 +127,7 @@ class ValueEncoder:
     def _encode_items(self, mapping: dict, location: Location) -> list:
         """Return the keys and the values of a dict."""
         keys = self.encode(list(mapping), (*location, "keys"))
-        if len(mapping) >= MIN_ARRAY_LENGTH and len(set(map(type, mapping.values()))) == 1:
+        if len(mapping) >= MIN_ARRAY_LENGTH and set(map(type, mapping.values())) <= {int, float, str}:
             return [keys, self.encode(list(mapping.values()), location)]
         return [keys, [self.encode(value, (*location, str(key))) for key, value in mapping.items()]]
 

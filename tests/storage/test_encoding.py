@@ -107,6 +107,12 @@ def test_functions_are_named_after_their_parameter():
     assert decoded["other"] is str.split
 
 
+def test_functions_of_objects_with_many_attributes_keep_their_names():
+    encoder = ValueEncoder({})
+    encoder.encode({f"a{i}": i for i in range(100)} | {"tokenizer": str.split}, ())
+    assert list(encoder.functions) == ["tokenizer"]
+
+
 @pytest.mark.parametrize("value", [object(), b"bytes", np.array([1j]), {"deep": [{1, 2}, object()]}])
 def test_error_names_the_type_and_location(value):
     with pytest.raises(TypeError, match=r"class_weight.* cannot be saved: it is a"):
