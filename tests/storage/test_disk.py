@@ -33,7 +33,7 @@ def test_threads_can_write_one_path_at_the_same_time(tmp_path):
 
     def save(number):
         try:
-            for _ in range(50):
+            for _ in range(15):
                 write(path, "test", np.full(100, number))
                 assert len(set(read(path, "test").tolist())) == 1
         except Exception as error:
