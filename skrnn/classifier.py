@@ -28,9 +28,9 @@ class RNNTextClassifier(ClassifierMixin, SupervisedMixin, BaseRNNText):
     states to one vector and classifies the vector. Keras trains the network; NumPy computes every prediction.
 
     Each training step computes the softmax over all classes and updates the weights of all classes. With
-    50,000 classes, a step of 64 texts takes 1.5 s of one core, with 100 classes 0.2 s. A larger `batch_size`
-    needs fewer steps. `predict` computes blocks of texts, so its memory does not grow with the number of
-    classes times the number of texts.
+    50,000 classes, a step of 64 texts takes 1.5 s of one core, or 0.9 s with ``r_drop=0``; with 100 classes,
+    it takes 0.2 s. A larger `batch_size` needs fewer steps. `predict` computes blocks of texts, so its memory
+    does not grow with the number of classes times the number of texts.
 
     Parameters
     ----------
