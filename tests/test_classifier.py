@@ -311,15 +311,15 @@ def test_a_warm_start_continues_from_the_previous_fit():
     "y", [[0, 1] * 8, [0, 1, 2, "a"] * 4, np.eye(3, dtype=int)[[0, 1] * 8]], ids=["2", "4", "matrix"]
 )
 def test_many_classes_are_predicted_in_blocks_of_texts(monkeypatch, y):
-    texts = ["good film", "bad film", "so so", "what"] * 4
+    texts = [f"{text} {i}" for i in range(4) for text in ("good film", "bad film", "so so", "what")]
     y = y if isinstance(y, np.ndarray) else list(map(str, y))
     model = RNNTextClassifier(**TINY).fit(texts, y)
     methods = ("predict", "predict_proba", "predict_log_proba", "decision_function")
     expected = [getattr(model, method)(texts) for method in methods]
     sizes = []
     outputs = model._forward.outputs
-    monkeypatch.setattr(model._forward, "outputs", lambda v: sizes.append(len(v)) or outputs(v))
-    monkeypatch.setattr("skrnn.classifier.MAX_OUTPUTS", 5 * model._head.n_outputs)
+    monkeypatch.setattr(model._forward, "outputs", lambda ids, n: sizes.append(len(ids)) or outputs(ids, n))
+    monkeypatch.setattr("skrnn.base.MAX_OUTPUTS", 5 * model._head.n_outputs)
     for method, values in zip(methods, expected, strict=True):
         found = getattr(model, method)(texts)
         assert found.dtype == values.dtype and getattr(model, method)([]).shape == values[:0].shape

@@ -134,7 +134,7 @@ def test_fit_without_keras_or_its_backend_says_what_to_install(module, monkeypat
 
 
 def test_an_import_error_of_the_package_is_not_reported_as_a_missing_backend():
-    from skrnn.train.door import _importing_keras
+    from skrnn.train.backend import importing_keras
 
-    with pytest.raises(ImportError, match="no_such_name"), _importing_keras("RNNTextClassifier.fit"):
+    with pytest.raises(ImportError, match="no_such_name"), importing_keras("RNNTextClassifier.fit"):
         from skrnn.ragged import no_such_name  # noqa: F401

@@ -96,7 +96,9 @@ def warn_of_unsplit(texts: list[str], sequences: Ragged, vocabulary: dict[str, i
     owner : str
         Class name of the estimator.
     """
-    distinct = np.array(list({text: i for i, text in enumerate(texts)}.values()))
+    # a callable analyzer also reads objects that have no hash
+    places = {text if isinstance(text, str) else i: i for i, text in enumerate(texts)}
+    distinct = np.array(list(places.values()))
     ids = sequences.take(distinct).ids if len(distinct) < len(texts) else sequences.ids
     counts = np.bincount(ids, minlength=len(vocabulary) + N_SPECIAL)
     is_word = np.array([any(map(str.isalnum, term)) for term in vocabulary], bool)

@@ -174,8 +174,10 @@ def _gaps(tokens: list[str]) -> Iterator[_Gap]:
         parity = following
 
 
-def _closed_gaps(text: str, tokens: list[str]) -> Iterator[bool]:
+def _closed_gaps(text: object, tokens: list[str]) -> Iterator[bool]:
     """Yield whether there is no space between tokens, up to the first token that is not found."""
+    if not isinstance(text, str):
+        return  # a callable analyzer also reads other objects
     end = 0
     for i, token in enumerate(tokens):
         start = text.find(token, end)

@@ -22,7 +22,7 @@ def linear_outputs(estimator, texts):
     weights = estimator._weights
     network = estimator.transform(texts) @ weights["head/kernel"] + weights["head/bias"]
     network *= weights["ngrams/factor"]
-    return estimator._outputs(texts) - network
+    return estimator._predicted(texts, lambda outputs: outputs) - network
 
 
 def features(ngram_range):

@@ -158,10 +158,10 @@ def test_encoding_rejects_invalid_arguments(encoder, texts, y, projection, messa
         EncodingDisplay.from_estimator(encoder, texts, y, projection=projection)
 
 
-def test_plot_without_matplotlib_names_the_extra(monkeypatch):
+def test_plot_without_matplotlib_names_the_package(monkeypatch):
     display = AttentionDisplay(["a"], ["b"], np.ones((2, 1)))
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
-    with pytest.raises(ImportError, match=r"AttentionDisplay.plot needs matplotlib.*skrnn\[plot\]"):
+    with pytest.raises(ImportError, match=r"AttentionDisplay.plot needs matplotlib.*pip install matplotlib"):
         display.plot()
 
 
