@@ -56,7 +56,7 @@ def small_pieces(monkeypatch):
     monkeypatch.setattr(analyzers, "PIECE", 5)
 
 
-@pytest.mark.parametrize("options", SETTINGS, ids=str)
+@pytest.mark.parametrize("options", SETTINGS)
 def test_ids_of_a_cut_text_are_those_of_the_whole_text(small_pieces, monkeypatch, options):
     rng = random.Random(0)
     texts = [random_text(rng) for _ in range(300)]
