@@ -45,7 +45,7 @@ os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 FITS = """
 import numpy as np, skrnn
 texts = ["good film", "bad film"] * 8
-small = dict(layer="simple_rnn", rnn_units=4, embedding_dim=4, epochs=1, random_state=0)
+small = dict(layer="simple_rnn", rnn_units=4, embedding_dim=4, sequence_length=40, epochs=1, random_state=0)
 estimator = skrnn.RNNTextClassifier(**small).fit(texts, [0, 1] * 8)
 skrnn.save(estimator, r"{out}/model.skrnn")
 """
@@ -53,10 +53,11 @@ PREDICTS = """
 import sys
 from pathlib import Path
 import numpy as np, skrnn
+from skrnn.base import BLOCK
 from skrnn.kernels import MIN_TOKENS
 estimator = skrnn.load(r"{out}/model.skrnn")
-many = ["good film a bad one " * 6 + str(i) for i in range(9000)]
-assert 9000 * 30 > MIN_TOKENS
+many = ["good film a bad one " * 7 + str(i) for i in range(9000)]
+assert BLOCK * 35 > MIN_TOKENS
 np.save(r"{out}/{name}.npy", estimator.predict_proba(many))
 try:
     (Path(skrnn.__file__).parent / "written").touch()
