@@ -237,9 +237,9 @@ FAULTS = {
     "settings": (lambda e: e._tokens.settings.update(more=1), "Tokens has the settings"),
     "spacing": (
         lambda e: setattr(e._tokens, "spacing", {"a": 0.5}),
-        "spacing of Tokens does not map strings",
+        "Tokens has spacing=",
     ),
-    "no spacing": (lambda e: setattr(e._tokens, "spacing", ["a"]), "spacing of Tokens is no dict"),
+    "no spacing": (lambda e: setattr(e._tokens, "spacing", ["a"]), "Tokens has spacing="),
     "length": (lambda e: setattr(e, "sequence_length_", 0), "sequence_length_ is 0"),
     "truncation": (lambda e: setattr(e, "_truncation", "x"), "_truncation='x'"),
     "method": (lambda e: setattr(e, "transform", 1), "cannot have the attributes transform"),
