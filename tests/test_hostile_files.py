@@ -159,6 +159,7 @@ def test_small_file_that_asks_for_a_large_network_is_refused(tmp_path, edit, mes
         load(tmp_path / "model.skrnn")
 
 
+@pytest.mark.filterwarnings("ignore:100% of the:UserWarning")
 def test_term_that_is_named_many_times_is_refused(tmp_path):
     estimator = skrnn.RNNTextEncoder(**RANDOM).fit([f"w{i:04}" for i in range(1000)])
     save(estimator, tmp_path / "model.skrnn")
@@ -174,6 +175,7 @@ def test_term_that_is_named_many_times_is_refused(tmp_path):
         load(tmp_path / "model.skrnn")
 
 
+@pytest.mark.filterwarnings("ignore:100% of the:UserWarning")
 def test_folded_embedding_that_is_out_of_proportion_is_refused(tmp_path):
     """An embedding of one column and many units would become 300,000 times as large at a prediction."""
     estimator = skrnn.RNNTextEncoder(

@@ -123,6 +123,7 @@ for options in ({}, {"analyzer": "char"}, {"analyzer": "subword"}, {"token_patte
 """
 
 
+@pytest.mark.slow
 def test_a_cut_text_needs_at_most_30_bytes_of_resident_memory_per_byte():
     done = subprocess.run([sys.executable, "-c", RESIDENT], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

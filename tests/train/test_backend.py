@@ -114,6 +114,7 @@ def test_a_backend_that_cannot_train_is_an_error_that_names_the_setting(name, in
         pass
 
 
+@pytest.mark.slow
 def test_both_remedies_of_a_wrong_setting_work(tmp_path):
     code = (
         "import os\nfrom skrnn import RNNTextClassifier\n"
@@ -183,6 +184,7 @@ def test_the_first_fit_writes_nothing():
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+@pytest.mark.slow
 def test_a_process_without_standard_error_fits():
     done = run(f"import os\nos.close(2)\n{FIT}\nprint('fitted')")
     assert done.stdout == "fitted\n"
@@ -212,7 +214,7 @@ with multiprocessing.get_context("fork").Pool(1) as pool:
 def test_a_forked_process_that_fits_raises_an_error(before):
     if before != "fit(0)":
         pytest.importorskip("tensorflow")
-    done = run(FORKS.replace("{before}", before).replace("{work}", "fit"))
+    done = run(FORKS.replace("BEFORE", before).replace("WORK", "fit"))
     assert "RNNTextClassifier.fit cannot use" in done.stdout, done.stderr
     assert "'spawn'" in done.stdout and "'loky'" in done.stdout
 
@@ -223,7 +225,7 @@ def test_a_forked_process_predicts():
         f"fitted = RNNTextClassifier(**{SMALL}).fit(texts, {LABELS})\n"
         "expected = fitted.predict_proba(texts * 200)"
     )
-    done = run(FORKS.replace("{before}", before).replace("{work}", "predict"))
+    done = run(FORKS.replace("BEFORE", before).replace("WORK", "predict"))
     assert done.stdout == "True\n", done.stderr
 
 
