@@ -134,9 +134,9 @@ class FitMixin(StartMixin, CallbackSupportMixin):
                 Job(
                     start.spec,
                     replace(recipe, seed=int(rng.integers(2**31))),
-                    start.weights,
+                    start.weights | ngrams,  # the network has none; they stay as they are
                     start.examples,
-                    lambda epoch, loss, read: after_epoch(epoch, loss, lambda: read() | ngrams),
+                    after_epoch,
                     wanted_by=f"{type(self).__name__}.fit",
                     callbacks=self.callbacks or (),
                     checkpoint=None if self.checkpoint is None else Checkpoint(self.checkpoint, monitor),

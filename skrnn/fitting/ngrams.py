@@ -92,7 +92,7 @@ def fit_ngrams(
     features.data *= idf[features.indices]
     normalize(features, copy=False)
     n_texts = int(np.count_nonzero(sample_weight))
-    sample_weight = sample_weight * (n_texts / sample_weight.sum())  # a weight of zero removes a text
+    sample_weight = sample_weight * (n_texts / sample_weight.sum())  # their unit does not change the penalty
     fit = _ridge if isinstance(head, Regression) else _logistic
     with one_blas_thread():  # so that the weights do not depend on the number of threads
         kernel, bias = fit(features, targets, sample_weight, head.n_outputs)

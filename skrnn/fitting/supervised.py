@@ -10,11 +10,11 @@ import numpy as np
 from skrnn.fitting.ngrams import fit_ngrams, frequent_ngrams
 from skrnn.fitting.start import PretrainedMixin, Start
 from skrnn.parameters import SupervisedParameters, estimator
+from skrnn.serve import MAX_SIZE
 from skrnn.spec import Weights
 from skrnn.targets import Head
 
 MAX_OUTPUTS = 64  # outputs: with more, ngram_range="auto" learns no n-grams
-MAX_SIZE = 1000  # tokens of an n-gram
 
 
 @estimator

@@ -4,7 +4,7 @@ from skrnn.serve.cell import Cell
 from skrnn.serve.cells import CELLS
 from skrnn.serve.forward import Forward, check_names
 from skrnn.serve.layers import LAYERS
-from skrnn.serve.ngrams import FACTOR, MASK, NGrams, ngram_hashes
+from skrnn.serve.ngrams import FACTOR, MASK, MAX_SIZE, NGrams, ngram_hashes
 from skrnn.serve.pooling import POOLINGS
 from skrnn.serve.search import Rules, beam, greedy, sample
 from skrnn.serve.self_attention import EPSILON, frequencies
@@ -19,6 +19,7 @@ __all__ = [
     "FACTOR",
     "LAYERS",
     "MASK",
+    "MAX_SIZE",
     "POOLINGS",
     "Cell",
     "Forward",

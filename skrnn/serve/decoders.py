@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from skrnn.ragged import BOUNDARY, Ragged
-from skrnn.serve.batches import MAX_ROWS, MAX_ROWS_COMPILED, Packed, one_blas_thread, over_batches, pack
+from skrnn.serve.batches import MAX_ROWS, MAX_ROWS_COMPILED, Packed, over_batches, pack
 from skrnn.serve.cell import Shapes
 from skrnn.serve.cells import CELLS, cell_shapes
 from skrnn.serve.pooling import vector_width
 from skrnn.spec import Spec, States, Step
+from skrnn.threads import one_blas_thread
 
 if TYPE_CHECKING:
     from skrnn.serve.forward import Forward

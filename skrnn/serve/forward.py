@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from skrnn.ragged import Ragged
-from skrnn.serve.batches import MAX_ROWS, MAX_ROWS_COMPILED, Packed, one_blas_thread, over_batches, pack
+from skrnn.serve.batches import MAX_ROWS, MAX_ROWS_COMPILED, Packed, over_batches, pack
 from skrnn.serve.cell import ACTIVATE, HiddenStates
 from skrnn.serve.decoders import Decoder, look_up
 from skrnn.serve.layers import LAYERS, layer_class
@@ -20,6 +20,7 @@ from skrnn.serve.pooling import POOLINGS, vector_width
 from skrnn.serve.seq2seq import DECODERS
 from skrnn.spec import ACTIVATIONS, Spec, Weights
 from skrnn.targets import HEADS
+from skrnn.threads import one_blas_thread
 
 
 class Forward:

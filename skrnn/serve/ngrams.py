@@ -20,6 +20,7 @@ from skrnn.spec import Weights
 FACTOR = 10368889  # odd, and near 2^24 divided by the golden ratio: hashes of frequent n-grams lie far apart
 HASH_BITS = 24  # float32, the type of all weights, holds such integers exactly
 MASK = 2**HASH_BITS - 1
+MAX_SIZE = 1000  # tokens of an n-gram, which bounds the work of a prediction
 MAX_ROWS = 4096  # of a batch
 
 

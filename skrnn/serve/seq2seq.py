@@ -102,7 +102,7 @@ class Seq2Seq(Decoder):
         search : callable
             A function of :mod:`skrnn.serve.search` that takes the step function and the states.
         n_beams : int, default=1
-            Number of beams of a text, which bounds the number of texts of a batch.
+            Number of beams of a text. With more beams, a batch has fewer texts.
         n_jobs : int, default=1
             Number of threads.
 

@@ -10,7 +10,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
-from skrnn.serve import MASK, check_names, weight_shapes
+from skrnn.serve import MASK, MAX_SIZE, check_names, weight_shapes
 from skrnn.spec import Spec
 from skrnn.storage.encoding import FileError, StoredClass
 from skrnn.targets import HEADS, Binary, Classification, Head, Regression, Supervised
@@ -22,7 +22,6 @@ _FIELD_TYPES = {  # at import, because it evaluates code
     cls: {field.name: get_type_hints(cls)[field.name] for field in fields(cls)} for cls in DATACLASSES
 }
 MAX_INT = 2**31  # of sizes
-MAX_NGRAM = 1000  # tokens of an n-gram, which bounds the work of a prediction
 MAX_TABLE = 2**26  # entries of a folded embedding that a file of any size may ask for
 
 
@@ -123,7 +122,7 @@ def check_ngrams(spec: Spec, weights: dict[str, np.ndarray]) -> None:
     if spec.ngram_range is None:
         return
     smallest, largest = spec.ngram_range
-    require(1 <= smallest <= largest <= MAX_NGRAM, f"ngram_range is {spec.ngram_range!r:.40}")
+    require(1 <= smallest <= largest <= MAX_SIZE, f"ngram_range is {spec.ngram_range!r:.40}")
     hashes = weights["ngrams/hashes"]
     require(spec.n_ngrams > 0 and bool((np.diff(hashes) > 0).all()), "the n-grams are not sorted")
     require(0 <= hashes[0] and hashes[-1] <= MASK, "an n-gram has an impossible hash")

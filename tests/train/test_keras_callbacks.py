@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from skrnn import RNNTextClassifier
+from skrnn import RNNTextClassifier, RNNTextRegressor
 
 TEXTS, LABELS = ["good film", "bad film"] * 8, [0, 1] * 8
 HELD_OUT = {"X_val": TEXTS[:4], "y_val": LABELS[:4]}
@@ -39,6 +39,19 @@ def test_the_logs_of_an_epoch_are_its_values_in_the_history():
     for name, values in classifier.history_.items():
         assert [logs[name] for logs in record.logs] == values
     assert list(fit([], held_out={})[1].logs[0]) == ["loss"]
+
+
+@pytest.mark.parametrize("held_out", [{}, {"X_val": TEXTS[:4], "y_val": LABELS[:4]}], ids=["all", "held out"])
+@pytest.mark.parametrize("estimator", [RNNTextClassifier, RNNTextRegressor])
+def test_a_callback_that_changes_nothing_leaves_the_fit_as_it_is(estimator, held_out):
+    """The n-grams beside the network, which are on by default, stay in the model too."""
+    parameters = {"epochs": 2, "random_state": 0}
+    plain = estimator(**parameters).fit(TEXTS, LABELS, **held_out)
+    watched = estimator(callbacks=[keras.callbacks.Callback()], **parameters).fit(TEXTS, LABELS, **held_out)
+    assert plain._weights.keys() == watched._weights.keys() and plain._spec.n_ngrams > 0
+    np.testing.assert_array_equal(watched.predict(TEXTS), plain.predict(TEXTS))
+    for name, array in plain._weights.items():
+        np.testing.assert_array_equal(watched._weights[name], array, err_msg=name)
 
 
 def test_early_stopping_of_keras_sees_the_validation_loss():
