@@ -108,13 +108,9 @@ def warn_of_unsplit(texts: list[str], sequences: Ragged, vocabulary: dict[str, i
     n_rare = n_unknown + int((is_word & (counts == 1)).sum())
     n_runs = int(counts[is_run].sum())
     if n_runs > MAX_RUNS * n_words:
-        problem = "are whole sentences, in a script that puts no spaces between words"
-        n = n_runs
+        n, problem = n_runs, "are whole sentences, in a script that puts no spaces between words"
     elif n_rare >= MIN_RARE and n_rare > MAX_RARE * n_words:
-        problem, n = (
-            "occur only once or are unknown, so that hardly any will be known in another text",
-            n_rare,
-        )
+        n, problem = n_rare, "occur only once or are unknown, so few will be known in another text"
     else:
         return
     warnings.warn(

@@ -43,9 +43,9 @@ class SupervisedParameters(PretrainedParameters):
         doc="""(int, int), "auto" or None
         Smallest and largest number of tokens of the n-grams that a linear model learns from, beside the
         network. scikit-learn fits it before the network is trained, and `predict` adds the outputs of both.
-        This is more accurate than either, above all with few texts, and the probabilities are better
-        calibrated. "auto" is (1, 2), or (1, 3) for analyzer="char", and None for more than 64 outputs. None
-        uses the network alone.""",
+        This improves the accuracy and the calibration of the probabilities, above all with few texts. "auto"
+        is (1, 2), or (1, 3) for analyzer="char", and None for more than 64 outputs. None uses the network
+        alone. `transform` does not use n-grams.""",
     )
 
 

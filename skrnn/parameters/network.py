@@ -31,10 +31,9 @@ class NetworkParameters:
         doc=f"""{options(LAYERS)}
         The recurrent cell, or self-attention in its place (Vaswani et al. 2017; layer normalisation comes
         before attention and before the feed-forward network, whose width is 4 times that of the states).
-        "qrnn" is the fastest to serve; it needs more units. With self-attention, texts are written by a
-        GRU; time grows with the square of a text's length and memory with the length: one text of 39,000
-        tokens that is read whole takes about 40 s of one core and
-        100 MB.""",
+        "qrnn" is the fastest to serve; it needs more units. With self-attention, a GRU writes texts, time
+        grows with the square of the length of a text, and memory grows with its length: a text of 39,000
+        tokens takes about 40 s on one core and 100 MB.""",
     )
     analyzer: Any = parameter(
         default="word",

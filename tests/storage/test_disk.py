@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from skrnn.storage import FileError, read, write
+from skrnn.storage import FileError, disk, read, write
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs the files of POSIX")
 in_each_way = pytest.mark.parametrize("unnamed", [True, False])
@@ -45,6 +45,27 @@ def test_threads_can_write_one_path_at_the_same_time(tmp_path):
     for thread in threads:
         thread.join()
     assert errors == [] and os.listdir(tmp_path) == ["file"]
+
+
+@in_each_way
+@pytest.mark.usefixtures("no_unnamed_files")
+def test_a_file_that_is_replaced_during_a_save_is_not_truncated(tmp_path, monkeypatch):
+    path, other = tmp_path / "file", tmp_path / "other"
+    write(path, "test", 1)
+    write(other, "test", 2)
+    content, existing_file = other.read_bytes(), disk._existing_file
+
+    def existing_file_before_a_replacement(name):
+        found = existing_file(name)
+        if other.exists():
+            os.replace(other, path)
+        return found
+
+    monkeypatch.setattr(disk, "_existing_file", existing_file_before_a_replacement)
+    with other.open("rb") as reader:
+        write(path, "test", 3)
+        assert reader.read() == content
+    assert read(path, "test") == 3
 
 
 @pytest.mark.slow
