@@ -84,7 +84,7 @@ class NGrams:
         self._shift = HASH_BITS - bits
         slots = np.arange(2**bits + 1) << self._shift
         self._begin = np.searchsorted(hashes, slots).astype(np.int32)
-        self._longest = int(np.diff(self._begin).max())
+        self._longest = int(np.diff(self._begin).max())  # n-grams that begin with the same bits
 
     def features(self, sequences: Ragged) -> sparse.csr_matrix:
         """Return which n-grams each text has.
@@ -101,7 +101,7 @@ class NGrams:
         """
         rows, hashes, _ = ngram_hashes(sequences, self.ngram_range)
         places = self._begin[hashes >> self._shift]
-        for _ in range(self._longest):
+        for _ in range(self._longest - 1):
             places += self._hashes[places] < hashes
         known = self._hashes[places] == hashes
         n_ngrams = len(self._hashes) - 1
