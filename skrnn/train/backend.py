@@ -22,7 +22,7 @@ from skrnn.threads import allotted_threads
 BACKENDS = ("tensorflow", "jax", "torch")  # in the order of choice
 _TITLES = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 N_THREADS = 4  # that compute one operation of TensorFlow
-_LOG_VARIABLES = ("TF_CPP_MIN_LOG_LEVEL", "TF_CPP_MAX_VLOG_LEVEL", "TF_CPP_VMODULE")
+_QUIET = "2"  # the value of TF_CPP_MIN_LOG_LEVEL that leaves errors only
 # Lines that TensorFlow's C++ code writes while it is imported.
 _LOG_LINE = re.compile(
     rb"WARNING: All log messages before absl::InitializeLog|[IWE]\d{4} [\d:.]+ +\d+ \S+:\d+\] |"
@@ -176,13 +176,14 @@ def _prepare_tensorflow() -> None:
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """Drop what TensorFlow logs inside, unless the user has set how much it logs.
+    """Drop what TensorFlow logs inside, unless the user has asked for these lines by a variable.
 
     Its C++ code writes to file descriptor 2, also before it reads TF_CPP_MIN_LOG_LEVEL. What other threads
     write there in the meantime is written at the end; if the import fails, so is everything else.
     Keras imports Matplotlib, which logs a warning if it cannot write its cache.
     """
-    if any(name in os.environ for name in _LOG_VARIABLES):
+    level = os.environ.get("TF_CPP_MIN_LOG_LEVEL", _QUIET)
+    if level < _QUIET or os.environ.keys() & {"TF_CPP_MAX_VLOG_LEVEL", "TF_CPP_VMODULE"}:
         yield
         return
     try:
@@ -192,10 +193,10 @@ def _silence() -> Iterator[None]:
         return
     failed = True
     matplotlib = logging.getLogger("matplotlib")
-    level = matplotlib.level
-    matplotlib.setLevel(level or logging.ERROR)
+    matplotlib_level = matplotlib.level
+    matplotlib.setLevel(matplotlib_level or logging.ERROR)
     try:
-        with _setting("TF_CPP_MIN_LOG_LEVEL", "2"), _scratch_file() as file:
+        with _setting("TF_CPP_MIN_LOG_LEVEL", level), _scratch_file() as file:
             os.dup2(file, 2)
             try:
                 yield
@@ -207,7 +208,7 @@ def _silence() -> Iterator[None]:
                     lines = [line for line in written if failed or not _LOG_LINE.match(line)]
                 os.write(2, b"".join(lines))
     finally:
-        matplotlib.setLevel(level)
+        matplotlib.setLevel(matplotlib_level)
         os.close(stderr)
 
 

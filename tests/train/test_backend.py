@@ -145,18 +145,20 @@ NOISE = (
 
 @pytest.fixture
 def no_log_level(monkeypatch):
-    for name in backend._LOG_VARIABLES:
+    for name in ("TF_CPP_MIN_LOG_LEVEL", "TF_CPP_MAX_VLOG_LEVEL", "TF_CPP_VMODULE"):
         monkeypatch.delenv(name, raising=False)
 
 
-@pytest.mark.usefixtures("no_log_level")
-def test_lines_of_tensorflow_are_dropped_and_others_written(capfd):
+@pytest.mark.parametrize("level", [None, "2", "3"])
+def test_lines_of_tensorflow_are_dropped_and_others_written(level, capfd, monkeypatch, no_log_level):
+    if level:
+        monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", level)
     with backend._silence():
         os.write(2, NOISE + b"a line of another thread\n")
-        assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "2"
+        assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == (level or "2")
     os.write(2, b"afterwards\n")
     assert capfd.readouterr().err == "a line of another thread\nafterwards\n"
-    assert "TF_CPP_MIN_LOG_LEVEL" not in os.environ  # child processes have not inherited it
+    assert os.environ.get("TF_CPP_MIN_LOG_LEVEL") == level  # child processes do not inherit our value
 
 
 @pytest.mark.usefixtures("no_log_level")
