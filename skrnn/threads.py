@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from threading import Lock
+from typing import Any
 
 import joblib
 from threadpoolctl import ThreadpoolController
+
+MIN_ROWS, MAX_PARTS = 16, 4  # minimum rows of a part of a training batch, maximum number of parts
 
 
 def n_threads(n_jobs: int | None) -> int:
@@ -45,6 +49,37 @@ def allotted_threads() -> int | None:
     if not (first.isascii() and first.isdigit()) or not first.strip("0"):
         return None
     return _n_cores() if len(first) > 9 else min(int(first), _n_cores())
+
+
+def n_parts(n_rows: int) -> int:
+    """Return into how many parts the rows of a training batch are divided, on every machine."""
+    return min(max(n_rows // MIN_ROWS, 1), MAX_PARTS)
+
+
+def in_threads(work: Callable[[Any], Any], parts: Iterable[Any]) -> list[Any]:
+    """Call a function on each part of some work, in the threads that this process is allotted.
+
+    Parameters
+    ----------
+    work : callable
+        Called with a part. It releases the GIL for most of its time.
+    parts : iterable
+        The parts, which should not depend on the number of threads.
+
+    Returns
+    -------
+    results : list
+        The results in the order of the parts.
+    """
+    parts, n = list(parts), n_threads(None)
+    if n == 1 or len(parts) == 1:
+        return [work(part) for part in parts]
+    return list(_pool(n).map(work, parts))
+
+
+@cache
+def _pool(n: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(n, "skrnn")
 
 
 _n_cores = cache(joblib.cpu_count)  # it reads files

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from functools import cache
+from importlib import import_module
 from importlib.util import find_spec
 
 MIN_TOKENS = 2**18  # of a serving call; below, importing Numba takes longer than it saves
@@ -79,6 +80,7 @@ def _obstacle(cell: str, *, training: bool) -> str:
         loop(cell)
         if training:
             loop(f"backward_{cell}")
+            import_module("skrnn.kernels.adam")
     except Exception as error:  # broken installations fail in many ways, and NumPy can do the work
         return f"{type(error).__name__}: {error}"
     return ""

@@ -1,11 +1,12 @@
 """Stages 3 to 5 in NumPy: every prediction of a fitted estimator is computed here, without Keras."""
 
-from skrnn.serve.cell import Cell
+from skrnn.serve.batches import Packed, pack
+from skrnn.serve.cell import ACTIVATE, Cell, HiddenStates, cell_weights
 from skrnn.serve.cells import CELLS
 from skrnn.serve.forward import Forward, check_names
 from skrnn.serve.layers import LAYERS
 from skrnn.serve.ngrams import FACTOR, MASK, MAX_SIZE, NGrams, ngram_hashes
-from skrnn.serve.pooling import POOLINGS
+from skrnn.serve.pooling import POOLINGS, Attention, Concat
 from skrnn.serve.search import Rules, beam, greedy, sample
 from skrnn.serve.self_attention import EPSILON, frequencies
 from skrnn.serve.seq2seq import Seq2Seq
@@ -14,6 +15,7 @@ from skrnn.serve.writing import Writer, corpus_score, text_metrics
 from skrnn.threads import n_threads
 
 __all__ = [
+    "ACTIVATE",
     "CELLS",
     "EPSILON",
     "FACTOR",
@@ -21,13 +23,18 @@ __all__ = [
     "MASK",
     "MAX_SIZE",
     "POOLINGS",
+    "Attention",
     "Cell",
+    "Concat",
     "Forward",
+    "HiddenStates",
     "NGrams",
+    "Packed",
     "Rules",
     "Seq2Seq",
     "Writer",
     "beam",
+    "cell_weights",
     "check_names",
     "corpus_score",
     "frequencies",
@@ -36,6 +43,7 @@ __all__ = [
     "initial_weights",
     "n_threads",
     "ngram_hashes",
+    "pack",
     "sample",
     "text_metrics",
     "weight_shapes",

@@ -162,6 +162,13 @@ class Cell:
         """
         return weights["kernel"], weights["bias"], weights["recurrent_kernel"], weights["bias"][:0]
 
+    @classmethod
+    def unmerged(
+        cls, kernel: np.ndarray, bias: np.ndarray, recurrent: np.ndarray, inner_bias: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        """Return the gradients of the weights from those of what :meth:`merged` returns."""
+        return {"kernel": kernel, "bias": bias, "recurrent_kernel": recurrent}
+
     @abstractmethod
     def step(self, x: np.ndarray, *states: np.ndarray) -> None:
         """Update the states by one step, in place.

@@ -72,6 +72,14 @@ class GRU(Cell):
         bias = xp.concatenate([b[0, : 2 * u] + b[1, : 2 * u], b[0, 2 * u :]])
         return weights["kernel"], bias, weights["recurrent_kernel"], b[1, 2 * u :]
 
+    @classmethod
+    def unmerged(
+        cls, kernel: np.ndarray, bias: np.ndarray, recurrent: np.ndarray, inner_bias: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        """Return the gradients of the weights; both biases of z and r have the same."""
+        second = np.concatenate([bias[: -len(inner_bias)], inner_bias])
+        return {"kernel": kernel, "bias": np.stack([bias, second]), "recurrent_kernel": recurrent}
+
     def step(self, x: np.ndarray, *states: np.ndarray) -> None:
         """Update h (b, u) with x (b, 3 u)."""
         (h,) = states
@@ -152,6 +160,13 @@ class QRNN(Cell):
         b = weights["bias"]
         bias = xp.concatenate([b, xp.zeros_like(b)])
         return weights["kernel"], bias, xp.zeros((b.shape[0] // 2, 0), dtype="float32"), b[:0]
+
+    @classmethod
+    def unmerged(
+        cls, kernel: np.ndarray, bias: np.ndarray, recurrent: np.ndarray, inner_bias: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        """Return the gradients of the weights; the share of the next token has no bias."""
+        return {"kernel": kernel, "bias": bias[: len(bias) // 2]}
 
     @staticmethod
     def textbook(x: Any, states: list, weights: dict[str, Any], f: Callable, sigmoid: Callable) -> list:

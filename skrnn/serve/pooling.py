@@ -96,12 +96,17 @@ class Attention(Pooling):
     def __call__(self, hidden: HiddenStates, packed: Packed) -> np.ndarray:
         """Return the sum of a_t h_t with a = softmax(tanh(h W + b) c) over the tokens of a row, (b, w)."""
         h = packed.to_row_major(hidden.sequence)  # (n_tokens, w)
+        _, share = self.shares(h, packed.offsets)
+        return np.add.reduceat(h * share[:, None], packed.offsets[:-1], axis=0)
+
+    def shares(self, h: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return tanh(h W + b) and a_t for row-major states, (n_tokens, w) and (n_tokens,)."""
         W, b, c = (self.weights[f"pooling/{part}"] for part in ("kernel", "bias", "context"))
-        score = np.tanh(h @ W + b) @ c  # (n_tokens,)
-        starts, lengths = packed.offsets[:-1], np.diff(packed.offsets)
+        hidden = np.tanh(h @ W + b)
+        score, starts, lengths = hidden @ c, offsets[:-1], np.diff(offsets)
         score = np.exp(score - np.repeat(np.maximum.reduceat(score, starts), lengths))
         score /= np.repeat(np.add.reduceat(score, starts), lengths)
-        return np.add.reduceat(h * score[:, None], starts, axis=0)
+        return hidden, score
 
 
 class Concat(Pooling):

@@ -13,11 +13,6 @@ def optimizer_variables(optimizer: Any) -> dict[str, Any]:
     return named if product is None else named | {"u_product": product}
 
 
-def variable_index(optimizer: Any, variable: Any) -> int:
-    """Return the position of a trainable variable among those of an optimizer."""
-    return optimizer._get_variable_index(variable)
-
-
 def variable_path(optimizer: Any, variable: Any) -> str:
     """Return the path of a trainable variable, "layer/name"."""
     return optimizer._trainable_variables[optimizer._get_variable_index(variable)].path
@@ -28,6 +23,7 @@ def trainable_variables(optimizer: Any) -> list[Any]:
     return optimizer._trainable_variables
 
 
-def adam_moments(optimizer: Any, index: int) -> tuple[Any, Any]:
-    """Return the first and second moment of a variable of Adam."""
+def adam_moments(optimizer: Any, variable: Any) -> tuple[Any, Any]:
+    """Return the first and second moment of a trainable variable of Adam."""
+    index = optimizer._get_variable_index(variable)
     return optimizer._momentums[index], optimizer._velocities[index]

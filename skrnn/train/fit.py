@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Lock
 from typing import Any
@@ -16,13 +16,13 @@ import numpy as np
 from skrnn.spec import Spec, Weights
 from skrnn.targets import HEADS
 from skrnn.threads import one_blas_thread
-from skrnn.train.compat import optimizer_variables
+from skrnn.train.compat import adam_moments, optimizer_variables
 from skrnn.train.dataset import Batches, is_sampled
 from skrnn.train.job import Job, OptimizerState
 from skrnn.train.losses import training_loss
 from skrnn.train.network import network, variables
 from skrnn.train.recipe import Recipe
-from skrnn.train.tensorflow import as_dataset, make_optimizer, recurrent_layer, set_eager
+from skrnn.train.tensorflow import as_dataset, can_step, make_optimizer, recurrent_layer, set_eager
 
 RISE = 0.15  # share of the steps of "one_cycle" in which the learning rate rises
 EMBEDDING_RATE = 0.3  # times the learning rate: for embeddings that are trained with labels
@@ -86,14 +86,7 @@ def run(job: Job) -> OptimizerState:
         try:
             if done < job.recipe.epochs:
                 with one_blas_thread():  # the compiled loops have threads of their own
-                    model.fit(
-                        as_dataset(batches),
-                        epochs=job.recipe.epochs,
-                        initial_epoch=done,
-                        callbacks=_callbacks(job, batches),
-                        shuffle=False,
-                        verbose=0,
-                    )
+                    _fit(job, model, batches, done)
             if job.callbacks and job.after_training is not None:
                 job.after_training(lambda: job.weights | read_weights(model))
             if job.checkpoint is not None:
@@ -105,18 +98,62 @@ def run(job: Job) -> OptimizerState:
         return {name: _array(v) for name, v in optimizer_variables(model.optimizer).items()}
 
 
-def _callbacks(job: Job, batches: Batches) -> list[keras.callbacks.Callback]:
+def _fit(job: Job, model: keras.Model, batches: Batches, done: int) -> None:
+    """Train the epochs that are not done, in compiled steps where that is possible."""
+    epochs = {"initial_epoch": done, "epochs": job.recipe.epochs}
+    if not can_step(job.spec, job.recipe):
+        callbacks = _callbacks(job, batches, lambda: read_weights(model), OneCycle(job.recipe.learning_rate))
+        model.fit(as_dataset(batches), callbacks=callbacks, shuffle=False, verbose=0, **epochs)
+        return
+    from skrnn.train import step  # imports Numba, which is optional
+
+    each_batch = _look_at_batches(job.callbacks)
+    cycle = OneCycle(job.recipe.learning_rate, each_batch=each_batch)
+    is_constant = job.recipe.schedule == "constant"
+    named = variables(model)
+    moments = {name: adam_moments(model.optimizer, v) for name, v in named.items() if v.trainable}
+    steps = step.Step(
+        model,
+        named,
+        moments,
+        batches,
+        (lambda: float(model.optimizer.learning_rate)) if is_constant else (lambda: cycle.rate),
+        EMBEDDING_RATE,
+    )
+    step.fit(
+        model,
+        steps,
+        _callbacks(job, batches, steps.read, cycle),
+        each_epoch=bool(job.callbacks or job.checkpoint or job.optimizer_state is not None),
+        each_batch=each_batch,
+        **epochs,
+    )
+
+
+def _callbacks(
+    job: Job, batches: Batches, read: Callable[[], Weights], cycle: OneCycle
+) -> list[keras.callbacks.Callback]:
     """Return the callbacks of a training in the order in which Keras calls them.
 
     Those of the user come after `ReportEpoch`, which adds what was validated to their logs.
     """
     callbacks: list[keras.callbacks.Callback] = [DrawBatches(batches)]
     if job.recipe.schedule == "one_cycle":
-        callbacks.append(OneCycle(job.recipe.learning_rate))
-    callbacks += [ReportEpoch(job), *job.callbacks]
+        callbacks.append(cycle)
+    callbacks += [ReportEpoch(job, read), *job.callbacks]
     if job.checkpoint is not None:
         callbacks.append(SaveState(job))
     return callbacks
+
+
+def _look_at_batches(callbacks: Sequence[keras.callbacks.Callback]) -> bool:
+    """Return whether callbacks have a method that is called for each batch."""
+    hooks = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
+    return any(
+        getattr(getattr(callback, hook), "__func__", None) is not getattr(keras.callbacks.Callback, hook)
+        for callback in callbacks
+        for hook in hooks
+    )
 
 
 class DrawBatches(keras.callbacks.Callback):
@@ -135,14 +172,16 @@ class DrawBatches(keras.callbacks.Callback):
 class ReportEpoch(keras.callbacks.Callback):
     """Hands the loss and the weights of each epoch to `after_epoch`, which decides whether to continue."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, read: Callable[[], Weights]) -> None:
         super().__init__()
-        self.after_epoch, self.start, self.history = job.after_epoch, job.weights, job.history
+        self.after_epoch, self.start, self.history, self.read = (
+            job.after_epoch, job.weights, job.history, read,
+        )  # fmt: skip
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Stop the training if `after_epoch` returns False; add what it has recorded to the logs."""
         logs = {} if logs is None else logs
-        if not self.after_epoch(epoch, float(logs["loss"]), lambda: self.start | read_weights(self.model)):
+        if not self.after_epoch(epoch, float(logs["loss"]), lambda: self.start | self.read()):
             self.model.stop_training = True
         logs.update({name: values[-1] for name, values in self.history.items() if name != "loss"})
 
@@ -158,11 +197,13 @@ class OneCycle(keras.callbacks.Callback):
     ----------
     peak : float
         The highest learning rate.
+    each_batch : bool, default=True
+        Whether the optimizer gets the rate of each step, and not only that of the last step of an epoch.
     """
 
-    def __init__(self, peak: float) -> None:
+    def __init__(self, peak: float, *, each_batch: bool = True) -> None:
         super().__init__()
-        self.peak, self.done = peak, 0
+        self.peak, self.each_batch, self.done = peak, each_batch, 0
         self.rate, self.warns = peak, True  # the rate that was set last
 
     def on_train_begin(self, logs: dict | None = None) -> None:
@@ -179,7 +220,8 @@ class OneCycle(keras.callbacks.Callback):
             self._warn_of_another_schedule(float(_array(self.model.optimizer.learning_rate)))
         share = (self.done + batch + 1) / (self.params["epochs"] * self.params["steps"] + 1)
         self.rate = self.peak * one_cycle(share)
-        self.model.optimizer.learning_rate = self.rate
+        if self.each_batch or batch == self.params["steps"] - 1:
+            self.model.optimizer.learning_rate = self.rate
 
     def _warn_of_another_schedule(self, found: float) -> None:
         if not np.isclose(found, self.rate, rtol=1e-5, atol=0):

@@ -64,7 +64,8 @@ class FormulaRNN(keras.layers.RNN):
     def __init__(self, units: int, activation: str = "tanh", **kwargs: Any) -> None:
         own = {"return_sequences", "return_state", "go_backwards", "trainable", "dtype", "name"}
         self.units = units
-        cell = FormulaCell(self.cell_name, units, activation, dtype=kwargs.get("dtype"))
+        of_cell = {name: kwargs[name] for name in ("trainable", "dtype") if name in kwargs}
+        cell = FormulaCell(self.cell_name, units, activation, **of_cell)
         super().__init__(cell, **{name: value for name, value in kwargs.items() if name in own})
 
     def get_config(self) -> dict:

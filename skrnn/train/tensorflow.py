@@ -8,8 +8,6 @@ operation of TensorFlow. On other backends and on GPUs, Keras does everything.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from typing import Any, NamedTuple
 
@@ -20,13 +18,13 @@ from keras import ops
 from skrnn.kernels import use_compiled
 from skrnn.serve import CELLS
 from skrnn.spec import Spec
-from skrnn.train.compat import adam_moments, trainable_variables, variable_index, variable_path
-from skrnn.train.dataset import Batches
+from skrnn.targets import HEADS
+from skrnn.threads import in_threads, n_parts
+from skrnn.train.compat import adam_moments, trainable_variables, variable_path
 from skrnn.train.layers import KERAS_LAYERS
 from skrnn.train.recipe import Recipe
 
 MANY_ROWS = 2**16  # rows of an embedding: with more, a step updates only the rows that its batch has read
-MIN_ROWS, MAX_PARTS = 16, 4  # a batch is divided among threads: minimum rows of a part, maximum parts
 
 
 def recurrent_layer(spec: Spec, recipe: Recipe, *, training: bool) -> type[keras.layers.Layer]:
@@ -45,6 +43,16 @@ def recurrent_layer(spec: Spec, recipe: Recipe, *, training: bool) -> type[keras
     if training and plain and use_compiled(spec.cell, spec.rnn_activation):
         return _compiled_layer(spec.cell)
     return KERAS_LAYERS[spec.cell]
+
+
+def can_step(spec: Spec, recipe: Recipe) -> bool:
+    """Return whether a :class:`skrnn.train.step.Step` can train a network.
+
+    It trains recurrent networks that read one text and have one output layer, by Adam, on CPUs.
+    """
+    one_output = not HEADS[spec.head].predicts_ids and spec.ngram_range is None
+    plain = one_output and spec.is_recurrent and not recipe.recurrent_dropout and recipe.optimizer == "adam"
+    return plain and _on_cpu() and use_compiled(spec.cell, spec.rnn_activation)
 
 
 def make_optimizer(
@@ -99,9 +107,8 @@ def _fused_adam() -> type[keras.optimizers.Adam]:
         return tf.clip_by_global_norm(gradients, self.global_clipnorm)[0]
 
     def update_step(self: Any, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        index = variable_index(self, variable)
         step = tf.cast(tf.convert_to_tensor(self.iterations) + 1, tf.float32)
-        variables = variable, *adam_moments(self, index)
+        variables = variable, *adam_moments(self, variable)
         var, m, v = ((x if isinstance(x, tf.Variable) else x.value).handle for x in variables)
         beta1_power, beta2_power = self.beta_1**step, self.beta_2**step
         if not isinstance(gradient, tf.IndexedSlices):
@@ -129,7 +136,7 @@ def _fused_adam() -> type[keras.optimizers.Adam]:
     return type("Adam", (keras.optimizers.Adam,), own)
 
 
-def as_dataset(batches: Batches) -> Any:
+def as_dataset(batches: keras.utils.PyDataset) -> Any:
     """Return batches as a tf.data.Dataset; for other backends return them unchanged.
 
     The dataset that Keras makes itself is tuned by a thread that sleeps for up to a minute, and the end of an
@@ -226,26 +233,28 @@ def _forward(
     *first: np.ndarray,
 ) -> list[np.ndarray]:
     """Return what the gradient needs, and the states (b, t, u) of padded rows, zero for padding."""
-    from skrnn.kernels import loops  # imports Numba, which is optional
+    from skrnn.train.loop import Loop, saved_per_unit
 
     (b, t, width), u = x.shape, first[0].shape[1]
     n_ids = int(counts.sum())
     sequence = np.empty((n_ids, u), np.float32)
-    saved = np.empty((n_ids, loops.saved_per_unit(cell) * u), np.float32)
+    saved = np.empty((n_ids, saved_per_unit(cell) * u), np.float32)
     states, last = np.zeros((b * t, u), np.float32), [np.empty_like(state) for state in first]
-    kernel, nothing = loops.panels(recurrent), np.empty((0, u), np.float32)
+    loop = Loop(cell, recurrent, inner, reverse=reverse)
 
-    def run(part: Part) -> None:
-        ends = [state[part.rows] for state in first]
-        loops.loop(cell)(
-            x.reshape(b * t, width), part.places, part.starts, kernel, inner, np.float32(0.5), 3 * u, 2 * u,
-            reverse, ends[0], ends[-1], sequence[part.own], saved[part.own], nothing, nothing,
-        )  # fmt: skip
-        states[part.places] = sequence[part.own]
-        for state, end in zip(last, ends, strict=True):
+    def read(part: Part) -> None:
+        run = loop.read(
+            x.reshape(b * t, width),
+            part.places,
+            part.starts,
+            [state[part.rows] for state in first],
+            pool=False,
+        )
+        sequence[part.own], saved[part.own], states[part.places] = run.sequence, run.saved, run.sequence
+        for state, end in zip(last, run.last, strict=True):
             state[part.rows] = end
 
-    _in_threads(run, counts, t)
+    in_threads(read, _parts(counts, t))
     return [sequence, saved, states.reshape(b, t, u), *last]
 
 
@@ -254,29 +263,25 @@ def _backward(
     first: np.ndarray, sequence: np.ndarray, saved: np.ndarray, d_states: np.ndarray, *d_last: np.ndarray,
 ) -> list[np.ndarray]:  # fmt: skip
     """Return the gradients of x, the recurrent kernel, the bias inside a gate, and the first states."""
-    from skrnn.kernels import loops
+    from skrnn.train.loop import Loop, Run
 
     b, t, u = d_states.shape
     d_states, padded = d_states.reshape(b * t, u), np.zeros((b * t, width), np.float32)
     d_first = [np.empty_like(state) for state in d_last]
-    kernel = loops.panels(recurrent.T if recurrent.size else recurrent)
+    loop = Loop(cell, recurrent, inner, reverse=reverse)
 
-    def run(part: Part) -> tuple[np.ndarray, np.ndarray]:
-        starts = [state[part.rows] for state in d_last]
-        dx = np.empty((len(part.places), width), np.float32)
-        d_rec = np.empty_like(dx) if inner.size else dx
-        before = np.empty((len(dx), u), np.float32)
-        loops.loop(f"backward_{cell}")(
-            part.starts, kernel, reverse, first[part.rows], sequence[part.own], saved[part.own],
-            d_states[part.places], starts[0], starts[-1], dx, d_rec, before,
-        )  # fmt: skip
+    def go_back(part: Part) -> tuple[np.ndarray, np.ndarray]:
+        run = Run(part.starts, [first[part.rows]], sequence[part.own], saved[part.own])
+        dx, d_recurrent, d_inner, ends = loop.gradients(
+            run, d_states[part.places], [state[part.rows] for state in d_last], width
+        )
         padded[part.places] = dx
-        for state, start in zip(d_first, starts, strict=True):
-            state[part.rows] = start
-        d_recurrent = before.T @ d_rec if recurrent.size else np.zeros_like(recurrent)
-        return d_recurrent, d_rec[:, 2 * u :].sum(axis=0) if inner.size else np.zeros_like(inner)
+        for state, end in zip(d_first, ends, strict=True):
+            state[part.rows] = end
+        return d_recurrent, d_inner
 
-    d_recurrent, d_inner = (np.sum(parts, axis=0) for parts in zip(*_in_threads(run, counts, t), strict=True))
+    found = in_threads(go_back, _parts(counts, t))
+    d_recurrent, d_inner = (np.sum(parts, axis=0) for parts in zip(*found, strict=True))
     return [padded.reshape(b, t, width), d_recurrent, d_inner, *d_first]
 
 
@@ -289,13 +294,12 @@ class Part(NamedTuple):
     own: slice  # the ids of this part among those of all parts
 
 
-def _in_threads(run: Callable[[Part], Any], counts: np.ndarray, width: int) -> list[Any]:
-    """Call `run` on each part of a batch and return its results; the parts do not depend on the threads."""
+def _parts(counts: np.ndarray, width: int) -> list[Part]:
+    """Divide the rows of a batch, whose lengths are given; the parts do not depend on the threads."""
     order = np.argsort(-counts, kind="stable")
-    n_parts = min(max(len(counts) // MIN_ROWS, 1), MAX_PARTS)
-    parts: list[Part] = []
-    for k in range(n_parts):
-        rows = order[k::n_parts]
+    n, parts = n_parts(len(counts)), list[Part]()
+    for k in range(n):
+        rows = order[k::n]
         active = (counts[rows, None] > np.arange(width)).sum(axis=0)
         active = active[active > 0]
         starts = np.concatenate([[0], np.cumsum(active)])
@@ -303,11 +307,4 @@ def _in_threads(run: Callable[[Part], Any], counts: np.ndarray, width: int) -> l
         places = rows[np.arange(len(step)) - starts[step]] * width + step
         begin = parts[-1].own.stop if parts else 0
         parts.append(Part(rows, places, starts, slice(begin, begin + len(places))))
-    if n_parts == 1:
-        return [run(parts[0])]
-    return list(_threads().map(run, parts))
-
-
-@cache
-def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(MAX_PARTS, "skrnn")
+    return parts

@@ -77,7 +77,7 @@ def test_results_do_not_depend_on_how_a_batch_is_divided_among_threads(layer, mo
     built(x, mask=tf.ones((len(LENGTHS), T), bool), initial_state=states)
     found = []
     for min_rows in (2, len(LENGTHS)):
-        monkeypatch.setattr("skrnn.train.tensorflow.MIN_ROWS", min_rows)
+        monkeypatch.setattr("skrnn.threads.MIN_ROWS", min_rows)
         sequences, gradients = states_and_gradients(built, x, states, factors)
         found.append([*sequences, *gradients])
     for a, b in zip(*found, strict=True):

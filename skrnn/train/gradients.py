@@ -1,0 +1,252 @@
+"""Loss and gradients of a network that reads one text, in NumPy and compiled loops.
+
+This is the counterpart in training of :class:`skrnn.serve.forward.Forward`. As there, a batch is packed step
+by step, without padding. Each part of the network is a function that returns its output and a second function
+for the way back, which takes the gradient of the output, returns that of the input, and notes the gradients
+of its weights under their names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from skrnn.ragged import Ragged
+from skrnn.serve import (
+    ACTIVATE,
+    CELLS,
+    POOLINGS,
+    Attention,
+    Concat,
+    HiddenStates,
+    Packed,
+    cell_weights,
+    pack,
+)
+from skrnn.spec import Spec, Weights
+from skrnn.train.loop import Loop
+from skrnn.train.losses import loss_of_logits
+from skrnn.train.recipe import Recipe
+
+Back = Callable[[np.ndarray], np.ndarray]
+_SLOPES: dict[str, Callable[[np.ndarray], Any]] = {  # derivatives of activations, from their outputs
+    "tanh": lambda y: 1 - y * y,
+    "relu": lambda y: y > 0,
+    "sigmoid": lambda y: y * (1 - y),
+    "linear": np.ones_like,
+}
+
+
+class Result(NamedTuple):
+    """What some rows contribute to a batch."""
+
+    loss: float
+    gradients: Weights  # of all weights that are trained, except the embedding
+    ids: np.ndarray  # (n_tokens,)
+    of_ids: np.ndarray | None  # (n_tokens, d), the gradient of the embedding of each id, unless it is frozen
+
+
+class Gradients:
+    """A network with the weights that it has in one step of training.
+
+    Parameters
+    ----------
+    spec : Spec
+        A network with recurrent cells that have compiled loops, and one output layer.
+    recipe : Recipe
+        Dropout, R-Drop, and what is frozen.
+    weights : dict of str to ndarray of float32
+        The weights of the network.
+    """
+
+    def __init__(self, spec: Spec, recipe: Recipe, weights: Weights) -> None:
+        self.spec, self.recipe, self.weights = spec, recipe, weights
+        self.levels = [
+            [_Cell(spec, weights, f"{direction}_{level}") for direction in spec.directions]
+            for level in range(spec.n_layers)
+        ]
+
+    def __call__(
+        self, rows: Ragged, targets: np.ndarray, weights: np.ndarray, n_rows: int, rng: np.random.Generator
+    ) -> Result:
+        """Compute what some rows contribute to the loss of a batch and to its gradients.
+
+        Parameters
+        ----------
+        rows : Ragged
+            Token ids, the longest row first and no row empty. With R-Drop, equal rows follow each other in
+            pairs.
+        targets : ndarray of shape (b,) or (b, n_outputs)
+            Encoded targets.
+        weights : ndarray of float32 of shape (b,)
+            Weights of the rows.
+        n_rows : int
+            Number of rows of the batch, over which the loss is a mean.
+        rng : numpy.random.Generator
+            Source of dropout.
+
+        Returns
+        -------
+        result : Result
+        """
+        packed, found = pack(rows), Weights()
+        x, back_embedding = self._dropout(self.weights["embedding/embeddings"][packed.ids], rng)
+        back_levels = []
+        for cells in self.levels:
+            hidden, back = _read(cells, x, packed, found, pool=cells is self.levels[-1])
+            back_levels.append(back)
+            x = hidden.sequence
+        vector = POOLINGS[self.spec.pooling](self.weights)(hidden, packed)
+        projection, back_projection = self._project(vector, found)
+        projection, back_vector = self._dropout(projection, rng)
+        logits, back_head = self._dense("head", projection, found)
+        loss, d = loss_of_logits(self.spec.head, logits, targets, weights, self.recipe.r_drop)
+        d = back_projection(back_vector(back_head(d / np.float32(n_rows))))
+        d_sequence, d_last = np.zeros_like(hidden.sequence), np.zeros_like(hidden.last)
+        found |= POOL_GRADIENTS[self.spec.pooling](d, hidden, packed, self.weights, d_sequence, d_last)
+        loss, frozen = float(loss) / n_rows, self.recipe.frozen
+        if frozen == "encoder":
+            return Result(loss, found, packed.ids, None)
+        for level in reversed(range(len(self.levels))):
+            d_sequence = back_levels[level](d_sequence, d_last, to_input=bool(level) or frozen == "nothing")
+            d_last = np.zeros_like(d_last)
+        return Result(loss, found, packed.ids, back_embedding(d_sequence) if frozen == "nothing" else None)
+
+    def _dropout(self, x: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, Back]:
+        """Set a share of the values to zero and scale the others, in place (Srivastava et al. 2014)."""
+        share = self.recipe.dropout
+        if not share:
+            return x, lambda d: d
+        kept, scale = _draw(rng, x.shape, share), np.float32(1 / (1 - share))
+
+        def back(d: np.ndarray) -> np.ndarray:
+            d *= scale
+            d *= kept
+            return d
+
+        return back(x), back
+
+    def _project(self, vector: np.ndarray, found: Weights) -> tuple[np.ndarray, Back]:
+        """Return the linear layer and activation of pooled states, where there is one."""
+        if self.spec.n_components is None:
+            return vector, lambda d: d
+        out, back = self._dense("projection", vector, found)
+        out = ACTIVATE[self.spec.activation](out, out=out)
+        return out, lambda d: back(d * _SLOPES[self.spec.activation](out))
+
+    def _dense(self, name: str, x: np.ndarray, found: Weights) -> tuple[np.ndarray, Back]:
+        """Return a linear layer (b, n) -> (b, m)."""
+        kernel = self.weights[f"{name}/kernel"]
+
+        def back(d: np.ndarray) -> np.ndarray:
+            found[f"{name}/kernel"], found[f"{name}/bias"] = x.T @ d, d.sum(axis=0)
+            return d @ kernel.T
+
+        return x @ kernel + self.weights[f"{name}/bias"], back
+
+
+def _draw(rng: np.random.Generator, shape: tuple[int, ...], share: float) -> np.ndarray:
+    """Return which values dropout keeps, bool; the share is rounded to a multiple of 2**-16."""
+    n = int(np.prod(shape))
+    if share == 0.5:
+        bits = np.frombuffer(rng.bytes(-(-n // 8)), np.uint8)
+        return np.unpackbits(bits, count=n).view(bool).reshape(shape)
+    return rng.integers(2**16, size=shape, dtype=np.uint16) >= round(share * 2**16)
+
+
+class _Cell:
+    """One cell of a network, its weights merged as its loop needs them."""
+
+    def __init__(self, spec: Spec, weights: Weights, name: str) -> None:
+        self.name, self.formula, self.units = name, CELLS[spec.cell], spec.rnn_units
+        merged = self.formula.merged(cell_weights(weights, name), np)
+        self.kernel, self.bias, recurrent, inner = merged
+        self.loop = Loop(spec.cell, recurrent, inner, reverse=name.startswith("backward"))
+
+
+def _read(
+    cells: list[_Cell], x: np.ndarray, packed: Packed, found: Weights, *, pool: bool
+) -> tuple[HiddenStates, Callable[..., np.ndarray]]:
+    """Return the states of one layer, and the way back from the gradients of all states and the last ones."""
+    n, b, tokens = len(x), len(packed.offsets) - 1, np.arange(len(x))
+    runs = []
+    for cell in cells:
+        first = [np.zeros((b, k * cell.units), np.float32) for k in cell.formula.states.values()]
+        share = x @ cell.kernel
+        share += cell.bias
+        runs.append(cell.loop.read(share, tokens, packed.starts, first, pool=pool))
+
+    def back(d_sequence: np.ndarray, d_last: np.ndarray, *, to_input: bool) -> np.ndarray:
+        dx = np.zeros_like(x) if to_input else np.empty((n, 0), np.float32)
+        for k, (cell, run) in enumerate(zip(cells, runs, strict=True)):
+            own = slice(k * cell.units, (k + 1) * cell.units)
+            further = [np.zeros_like(state) for state in run.last[1:]]
+            d, d_recurrent, d_inner, _ = cell.loop.gradients(
+                run, np.ascontiguousarray(d_sequence[:, own]),
+                [np.ascontiguousarray(d_last[:, own]), *further], cell.kernel.shape[1],
+            )  # fmt: skip
+            parts = cell.formula.unmerged(x.T @ d, d.sum(axis=0), d_recurrent, d_inner)
+            found.update({f"{cell.name}/{part}": array for part, array in parts.items()})
+            if to_input:
+                dx += d @ cell.kernel.T
+        return dx
+
+    together = zip(*((run.last[0], run.sequence, run.total, run.peak) for run in runs), strict=True)
+    return HiddenStates(*(np.concatenate(arrays, axis=1) for arrays in together)), back
+
+
+# -- poolings ---------------------------------------------------------------------------------------
+
+# They add to the gradients of all states and of the last states, in place, and return those of their weights.
+PoolGradient = Callable[[np.ndarray, HiddenStates, Packed, Weights, np.ndarray, np.ndarray], Weights]
+
+
+def _rows(packed: Packed) -> np.ndarray:
+    """Return the row of each token."""
+    return np.arange(len(packed.ids)) - np.repeat(packed.starts[:-1], np.diff(packed.starts))
+
+
+def _last(d: Any, hidden: Any, packed: Any, weights: Any, d_sequence: Any, d_last: Any) -> Weights:
+    d_last += d
+    return {}
+
+
+def _mean(d: Any, hidden: Any, packed: Packed, weights: Any, d_sequence: Any, d_last: Any) -> Weights:
+    d_sequence += (d / np.diff(packed.offsets).astype(np.float32)[:, None])[_rows(packed)]
+    return {}
+
+
+def _max(d: Any, hidden: Any, packed: Packed, weights: Any, d_sequence: Any, d_last: Any) -> Weights:
+    rows = _rows(packed)
+    largest = hidden.sequence == hidden.peak[rows]
+    if np.count_nonzero(largest) != d.size:  # equal states share the gradient, as in Keras
+        counts = np.add.reduceat(packed.to_row_major(largest), packed.offsets[:-1], axis=0, dtype=np.float32)
+        d = d / counts
+    d_sequence += largest * d[rows]
+    return {}
+
+
+def _attention(d: Any, states: Any, packed: Packed, weights: Any, d_sequence: Any, d_last: Any) -> Weights:
+    h, starts, lengths = packed.to_row_major(states.sequence), packed.offsets[:-1], np.diff(packed.offsets)
+    hidden, share = Attention(weights).shares(h, packed.offsets)
+    d = np.repeat(d, lengths, axis=0)  # (n_tokens, w)
+    d_share = np.einsum("nw,nw->n", d, h)
+    d_score = share * (d_share - np.repeat(np.add.reduceat(share * d_share, starts), lengths))
+    d_hidden = d_score[:, None] * weights["pooling/context"] * (1 - hidden * hidden)
+    d_h = share[:, None] * d + d_hidden @ weights["pooling/kernel"].T
+    d_sequence += d_h[packed.row_major]
+    own = {"kernel": h.T @ d_hidden, "bias": d_hidden.sum(axis=0), "context": d_score @ hidden}
+    return {f"pooling/{part}": array for part, array in own.items()}
+
+
+def _concat(d: Any, hidden: Any, packed: Any, weights: Any, d_sequence: Any, d_last: Any) -> Weights:
+    for part, share in zip(Concat.parts, np.split(d, Concat.factor, axis=1), strict=True):
+        POOL_GRADIENTS[part.name](share, hidden, packed, weights, d_sequence, d_last)
+    return {}
+
+
+POOL_GRADIENTS: dict[str, PoolGradient] = {
+    "last": _last, "mean": _mean, "max": _max, "attention": _attention, "concat": _concat,
+}  # fmt: skip

@@ -1,0 +1,192 @@
+"""Training in compiled steps against training by Keras."""
+
+import keras
+import numpy as np
+import pytest
+
+from skrnn import RNNTextClassifier
+from skrnn.ragged import Ragged
+from skrnn.serve.weights import weight_shapes
+from skrnn.spec import Spec
+from skrnn.train import Examples, Job
+from skrnn.train.door import train
+from skrnn.train.recipe import Recipe
+from skrnn.train.tensorflow import can_step
+
+pytest.importorskip("numba")
+SIZES = {"n_ids": 40, "embedding_dim": 6, "rnn_units": 5}
+BINARY = {"head": "binary", "n_outputs": 1}
+CLASSES = {"head": "multiclass", "n_outputs": 3}
+LABELS = {"head": "multilabel", "n_outputs": 3}
+NUMBERS = {"head": "regression", "n_outputs": 2}
+
+
+def make_job(spec, recipe, **options):
+    """Return a job with random weights and texts, and the list that receives its losses and weights."""
+    rng, epochs = np.random.default_rng(0), []
+    shapes = weight_shapes(spec)
+    weights = {name: rng.normal(0, 0.3, shape).astype(np.float32) for name, shape in shapes.items()}
+    texts = Ragged.from_rows([rng.integers(1, spec.n_ids, n) for n in rng.integers(1, 12, 60)])
+    if spec.head == "multiclass":
+        targets = rng.integers(0, spec.n_outputs, 60)
+    else:
+        targets = rng.integers(0, 2, (60, spec.n_outputs)).astype(np.float32)
+    examples = Examples(texts, targets, rng.random(60).astype(np.float32))
+
+    def after_epoch(epoch, loss, read):
+        epochs.append((loss, read()))
+        return True
+
+    return Job(spec, recipe, weights, examples, after_epoch, "test", **options), epochs
+
+
+def fit_both(spec, recipe, monkeypatch):
+    """Return the losses and weights of each epoch, of compiled steps and of Keras."""
+    found = []
+    for setting in ("always", "never"):
+        monkeypatch.setenv("SKRNN_COMPILED", setting)
+        assert can_step(spec, recipe) == (setting == "always")
+        job, epochs = make_job(spec, recipe)
+        train(job)
+        found.append(epochs)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("options", "recipe"),
+    [
+        ({"layer": "gru", "bidirectional": True, "pooling": "concat", **BINARY}, {"r_drop": 1.0}),
+        ({"layer": "lstm", "n_layers": 2, "bidirectional": True, "pooling": "mean", **BINARY}, {}),
+        ({"layer": "simple_rnn", "pooling": "attention", **CLASSES}, {"r_drop": 0.7}),
+        ({"layer": "qrnn", "n_layers": 2, "pooling": "max", **LABELS}, {"r_drop": 0.5}),
+        ({"layer": "gru", "pooling": "last", "n_components": 3, **NUMBERS}, {}),
+        ({"layer": "lstm", "n_components": 3, "activation": "relu", **BINARY}, {"r_drop": 1.0}),
+        ({"layer": "gru", "n_components": 3, "activation": "sigmoid", **BINARY}, {"frozen": "embedding"}),
+        ({"layer": "qrnn", "pooling": "attention", "n_components": 3, **BINARY}, {"frozen": "encoder"}),
+    ],
+    ids=lambda value: "-".join(map(str, value.values())),
+)  # fmt: skip
+def test_losses_and_weights_equal_those_of_keras(options, recipe, monkeypatch):
+    recipe = Recipe(epochs=3, batch_size=8, learning_rate=0.01, schedule="one_cycle", **recipe)
+    own, other = fit_both(Spec(**SIZES, **options), recipe, monkeypatch)
+    assert len(own) == len(other) == 3
+    for (loss, weights), (expected, expected_weights) in zip(own, other, strict=True):
+        assert loss == pytest.approx(expected, rel=1e-5)
+        for name, array in expected_weights.items():
+            np.testing.assert_allclose(weights[name], array, rtol=0, atol=2e-5, err_msg=name)
+
+
+def test_rows_of_the_embedding_that_are_seldom_read_equal_those_of_keras(monkeypatch):
+    spec = Spec(**SIZES | {"n_ids": 3000}, layer="gru", **BINARY)
+    recipe = Recipe(epochs=10, batch_size=2, learning_rate=0.01, schedule="one_cycle")  # 300 steps
+    own, other = fit_both(spec, recipe, monkeypatch)
+    start = make_job(spec, recipe)[0].weights["embedding/embeddings"]
+    found, expected = (epochs[-1][1]["embedding/embeddings"] for epochs in (own, other))
+    changed = (expected != start).any(axis=1)
+    assert 200 < changed.sum() < 400  # the other rows are never read
+    np.testing.assert_array_equal(found[~changed], start[~changed])
+    moved = np.abs(expected - start)[changed]
+    assert moved.mean() > 0.01
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * moved.mean())
+
+
+@pytest.mark.parametrize("share", [0.5, 0.25, 0.1])
+def test_dropout_keeps_a_share_of_the_values(share):
+    from skrnn.train.gradients import _draw
+
+    kept = _draw(np.random.default_rng(0), (500, 201), share)
+    assert kept.shape == (500, 201) and kept.dtype == bool
+    assert kept.mean() == pytest.approx(1 - share, abs=0.005)
+    assert np.abs(kept.mean(axis=0) - (1 - share)).max() < 0.1
+
+
+def test_dropout_changes_the_steps_and_the_seed_repeats_them(monkeypatch):
+    losses = []
+    for seed in (0, 0, 1):
+        job, epochs = make_job(
+            Spec(**SIZES, layer="gru", **BINARY), Recipe(dropout=0.5, r_drop=1.0, seed=seed)
+        )
+        train(job)
+        losses.append(epochs[0][0])
+    assert losses[0] == losses[1] != losses[2]
+
+
+class AtEachBatch(keras.callbacks.Callback):
+    """Records a weight and the rate at each batch, and sets the weight to zero before batch 5."""
+
+    def __init__(self):
+        super().__init__()
+        self.biases, self.rates = [], []
+
+    def bias(self):
+        return self.model.get_layer("head").bias
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if batch == 5:
+            self.bias().assign([0.0])
+        self.rates.append(float(self.model.optimizer.learning_rate))
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.biases.append(float(np.array(self.bias())[0]))
+        assert set(logs) == {"loss"}
+
+
+class AtEachEpoch(keras.callbacks.Callback):
+    """Sets a weight and the rate at the end of each epoch, and records the steps of the optimizer."""
+
+    def __init__(self):
+        super().__init__()
+        self.steps = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.get_layer("head").bias.assign([7.0])
+        self.model.optimizer.learning_rate = 0.0
+        self.steps.append(int(self.model.optimizer.iterations))
+
+
+def test_callbacks_see_and_change_the_model_at_each_batch():
+    callback = AtEachBatch()
+    spec = Spec(**SIZES, layer="gru", **BINARY)
+    recipe = Recipe(epochs=1, batch_size=4, learning_rate=0.01, schedule="one_cycle")
+    job, epochs = make_job(spec, recipe, callbacks=[callback])
+    train(job)
+    assert len(set(callback.biases)) == len(callback.biases) == 15
+    assert abs(callback.biases[5]) < 0.011 < abs(callback.biases[4])  # one step of Adam from zero
+    assert max(callback.rates) > 5 * callback.rates[-1] and max(callback.rates) == pytest.approx(
+        0.01, rel=0.1
+    )
+    assert epochs[0][1]["head/bias"][0] == pytest.approx(callback.biases[-1])
+
+
+def test_callbacks_see_and_change_the_model_at_each_epoch():
+    callback = AtEachEpoch()
+    recipe = Recipe(epochs=3, batch_size=4, learning_rate=0.01)
+    job, epochs = make_job(Spec(**SIZES, layer="gru", **BINARY), recipe, callbacks=[callback])
+    train(job)
+    assert callback.steps == [15, 30, 45]
+    first, second, third = (weights["head/bias"][0] for _, weights in epochs)
+    assert abs(first) < 1 and second == third == 7  # the rate is zero after the first epoch
+
+
+@pytest.mark.parametrize(
+    ("options", "recipe"),
+    [
+        ({"layer": "self_attention", "rnn_units": 8, **BINARY}, {}),
+        ({"layer": "gru", "head": "language_model", "n_outputs": 40}, {}),
+        ({"layer": "gru", "ngram_range": (1, 2), "n_ngrams": 3, **BINARY}, {}),
+        ({"layer": "gru", "rnn_activation": "relu", **BINARY}, {}),
+        ({"layer": "gru", **BINARY}, {"recurrent_dropout": 0.1}),
+        ({"layer": "gru", **BINARY}, {"optimizer": "sgd"}),
+    ],
+    ids=["self-attention", "language model", "n-grams", "relu", "recurrent dropout", "sgd"],
+)
+def test_keras_trains_the_other_networks(options, recipe):
+    assert not can_step(Spec(**SIZES | options), Recipe(**recipe))
+
+
+def test_a_default_fit_takes_compiled_steps(monkeypatch):
+    calls = []
+    monkeypatch.setattr("skrnn.train.step.fit", lambda *args, **options: calls.append(options))
+    texts, labels = ["good film", "bad film"] * 8, [0, 1] * 8
+    RNNTextClassifier(random_state=0).fit(texts, labels)
+    assert [(call["each_epoch"], call["each_batch"]) for call in calls] == [(False, False)]
