@@ -1,4 +1,4 @@
-"""Training: one call to keras.Model.fit. What surrounds it is data, callbacks and the reuse of a model."""
+"""Training by keras.Model.fit or in compiled steps: data, callbacks, checkpoints, reuse of a model."""
 
 from __future__ import annotations
 

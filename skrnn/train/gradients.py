@@ -9,9 +9,10 @@ of its weights under their names.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
+from scipy.special import expit, softmax
 
 from skrnn.ragged import Ragged
 from skrnn.serve import (
@@ -26,8 +27,8 @@ from skrnn.serve import (
     pack,
 )
 from skrnn.spec import Spec, Weights
+from skrnn.targets import HEADS, Supervised
 from skrnn.train.loop import Loop
-from skrnn.train.losses import loss_of_logits
 from skrnn.train.recipe import Recipe
 
 Back = Callable[[np.ndarray], np.ndarray]
@@ -37,6 +38,11 @@ _SLOPES: dict[str, Callable[[np.ndarray], Any]] = {  # derivatives of activation
     "sigmoid": lambda y: y * (1 - y),
     "linear": np.ones_like,
 }
+
+
+def are_known(spec: Spec) -> bool:
+    """Return whether the gradients of a network are known here; if not, Keras can find them."""
+    return spec.pooling in POOL_GRADIENTS and HEADS[spec.head].loss in SLOPES_OF_LOSSES
 
 
 class Result(NamedTuple):
@@ -250,3 +256,84 @@ def _concat(d: Any, hidden: Any, packed: Any, weights: Any, d_sequence: Any, d_l
 POOL_GRADIENTS: dict[str, PoolGradient] = {
     "last": _last, "mean": _mean, "max": _max, "attention": _attention, "concat": _concat,
 }  # fmt: skip
+
+
+# -- losses -----------------------------------------------------------------------------------------
+
+
+def loss_of_logits(
+    head: str, logits: np.ndarray, targets: np.ndarray, weights: np.ndarray, r_drop: float
+) -> tuple[float, np.ndarray]:
+    """Return the sum of the losses of some rows and its gradient with respect to the logits.
+
+    Parameters
+    ----------
+    head : str
+        A supervised head of :data:`skrnn.targets.HEADS` with a loss of :data:`SLOPES_OF_LOSSES`.
+    logits : ndarray of float32 of shape (b, n_outputs)
+        Outputs before the activation.
+    targets : ndarray of shape (b,) or (b, n_outputs)
+        Encoded targets.
+    weights : ndarray of float32 of shape (b,)
+        Weights of the rows.
+    r_drop : float
+        Weight of the divergence between rows 2 i and 2 i + 1, see :class:`skrnn.train.losses.RDrop`.
+
+    Returns
+    -------
+    loss : float
+    gradient : ndarray of float32 of shape (b, n_outputs)
+    """
+    kind = cast(type[Supervised], HEADS[head])
+    losses = kind.losses(logits, targets)
+    p, d = SLOPES_OF_LOSSES[str(kind.loss)](logits, targets)
+    d *= weights[:, None]
+    if r_drop and kind.activation == "softmax":
+        divergence, slope = _divergence_of_pairs(p, weights)
+        losses = losses + r_drop * divergence.sum(axis=1)
+        d += r_drop * p * (slope - (slope * p).sum(axis=1, keepdims=True))
+    elif r_drop:
+        (divergence, slope), rest = _divergence_of_pairs(p, weights), _divergence_of_pairs(1 - p, weights)
+        losses = losses + r_drop * (divergence + rest[0]).mean(axis=1)
+        d += r_drop / p.shape[1] * p * (1 - p) * (slope - rest[1])
+    return float(losses @ weights), d
+
+
+def _slope_of_classes(logits: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    p = softmax(logits, axis=1)
+    d = p.copy()
+    d[np.arange(len(d)), targets] -= 1
+    return p, d
+
+
+def _slope_of_labels(logits: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    p = expit(logits)
+    return p, (p - targets) / np.float32(p.shape[1])
+
+
+def _slope_of_numbers(logits: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return logits, (logits - targets) * np.float32(2 / logits.shape[1])
+
+
+# By Keras' name of a loss: activated outputs and the gradient with respect to logits, (b, n_outputs) each.
+SLOPES_OF_LOSSES: dict[str, Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]] = {
+    "sparse_categorical_crossentropy": _slope_of_classes,
+    "binary_crossentropy": _slope_of_labels,
+    "mean_squared_error": _slope_of_numbers,
+}
+
+
+def _divergence_of_pairs(p: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return ``p log(p / q)`` for the p of each row and the q of its pair, and the gradient of their sum.
+
+    The sum is weighted, and each row has a part in the divergences of both rows of its pair.
+    """
+
+    def of_pair(x: np.ndarray) -> np.ndarray:
+        return x.reshape(-1, 2, *x.shape[1:])[:, ::-1].reshape(x.shape)
+
+    tiny = np.float32(1e-7)  # as in :class:`skrnn.train.losses.RDrop`
+    logarithm = np.log(p + tiny)
+    difference = logarithm - of_pair(logarithm)
+    own = weights[:, None] * (difference + p / (p + tiny))
+    return p * difference, own - of_pair(weights)[:, None] * of_pair(p) / (p + tiny)

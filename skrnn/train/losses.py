@@ -1,16 +1,14 @@
-"""Training losses, by head; two of them are not in Keras. Those of one text have a gradient in NumPy."""
+"""Training losses, by head; two of them are not in Keras."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
-from scipy.special import expit, log_softmax
 
 from skrnn.spec import Spec
-from skrnn.targets import HEADS, Supervised
+from skrnn.targets import HEADS
 from skrnn.train.recipe import Recipe
 
 _TINY = 1e-7
@@ -88,69 +86,3 @@ class RDrop(keras.losses.Loss):
 
 def _divergence(p: Any, q: Any) -> Any:
     return p * (ops.log(p + _TINY) - ops.log(q + _TINY))
-
-
-def loss_of_logits(
-    head: str, logits: np.ndarray, targets: np.ndarray, weights: np.ndarray, r_drop: float
-) -> tuple[float, np.ndarray]:
-    """Return the sum of the losses of some rows, as :func:`training_loss` has it, and its gradient.
-
-    Parameters
-    ----------
-    head : str
-        A supervised head of :data:`skrnn.targets.HEADS`.
-    logits : ndarray of float32 of shape (b, n_outputs)
-        Outputs before the activation.
-    targets : ndarray of shape (b,) or (b, n_outputs)
-        Encoded targets.
-    weights : ndarray of float32 of shape (b,)
-        Weights of the rows.
-    r_drop : float
-        Weight of the divergence between rows 2 i and 2 i + 1, see :class:`RDrop`.
-
-    Returns
-    -------
-    loss : float
-    gradient : ndarray of float32 of shape (b, n_outputs)
-        With respect to the logits.
-    """
-    kind = HEADS[head]
-    if not issubclass(kind, Supervised):
-        raise TypeError(f"{head!r} is no supervised head.")
-    activation, share = kind.activation, 1 / logits.shape[1]  # share of a column, unless they are classes
-    losses, weights = kind.losses(logits, targets), weights[:, None]
-    if activation == "linear":
-        return float(losses @ weights[:, 0]), 2 * share * weights * (logits - targets)
-    if activation == "softmax":
-        p = np.exp(log_softmax(logits, axis=1))
-        d = p.copy()
-        d[np.arange(len(d)), targets] -= 1
-    else:
-        p = expit(logits)
-        d = (p - targets) * share
-    d *= weights
-    if r_drop:
-        divergence, slope = _divergence_of_pairs(p, weights)
-        if activation == "softmax":
-            d += r_drop * p * (slope - (slope * p).sum(axis=1, keepdims=True))
-        else:
-            divergence_of_rest, slope_of_rest = _divergence_of_pairs(1 - p, weights)
-            divergence = (divergence + divergence_of_rest) * share
-            d += r_drop * share * p * (1 - p) * (slope - slope_of_rest)
-        losses = losses + r_drop * divergence.sum(axis=1)
-    return float(losses @ weights[:, 0]), d
-
-
-def _divergence_of_pairs(p: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return ``p log(p / q)`` for the p of each row and the q of its pair, and the gradient of their sum.
-
-    The sum is weighted, and each row has a part in the divergences of both rows of its pair.
-    """
-
-    def of_pair(x: np.ndarray) -> np.ndarray:
-        return x.reshape(-1, 2, x.shape[1])[:, ::-1].reshape(x.shape)
-
-    q, logarithm = of_pair(p), np.log(p + np.float32(_TINY))
-    difference = logarithm - of_pair(logarithm)
-    own, of_other = difference + p / (p + np.float32(_TINY)), q / (p + np.float32(_TINY))
-    return p * difference, weights * own - of_pair(weights) * of_other

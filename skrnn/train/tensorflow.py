@@ -52,7 +52,11 @@ def can_step(spec: Spec, recipe: Recipe) -> bool:
     """
     one_output = not HEADS[spec.head].predicts_ids and spec.ngram_range is None
     plain = one_output and spec.is_recurrent and not recipe.recurrent_dropout and recipe.optimizer == "adam"
-    return plain and _on_cpu() and use_compiled(spec.cell, spec.rnn_activation)
+    if not (plain and _on_cpu() and use_compiled(spec.cell, spec.rnn_activation)):
+        return False
+    from skrnn.train.gradients import are_known  # imports Numba, which is optional
+
+    return are_known(spec)
 
 
 def make_optimizer(

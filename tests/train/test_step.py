@@ -184,6 +184,14 @@ def test_keras_trains_the_other_networks(options, recipe):
     assert not can_step(Spec(**SIZES | options), Recipe(**recipe))
 
 
+@pytest.mark.parametrize("name", ["POOL_GRADIENTS", "SLOPES_OF_LOSSES"])
+def test_keras_trains_networks_whose_gradient_is_not_known(name, monkeypatch):
+    spec, recipe = Spec(**SIZES, layer="gru", **BINARY), Recipe()
+    assert can_step(spec, recipe)
+    monkeypatch.setattr(f"skrnn.train.gradients.{name}", {})
+    assert not can_step(spec, recipe)
+
+
 def test_a_default_fit_takes_compiled_steps(monkeypatch):
     calls = []
     monkeypatch.setattr("skrnn.train.step.fit", lambda *args, **options: calls.append(options))
