@@ -35,7 +35,7 @@ class Adam:
         self.n_before, self.embedding_rate = n_steps, embedding_rate
         self.rates: list[float] = []  # of the embedding, in each step since then
         self.done = np.zeros(len(weights[EMBEDDING]), np.int64)  # how many of these steps each row has made
-        self.rows = np.empty(0, np.int64)
+        self.rows, self.places = np.empty(0, np.int64), np.empty_like(self.done)
 
     @property
     def n_steps(self) -> int:
@@ -70,9 +70,10 @@ class Adam:
         learning_rate : float
             The step size.
         """
+        self.places[self.rows] = np.arange(len(self.rows))
         rows = np.zeros((len(self.rows), self.states[EMBEDDING][0].shape[1]), np.float32) if of_ids else None
         for ids, values in of_ids:
-            adam.add_rows(values, np.searchsorted(self.rows, ids), rows)
+            adam.add_rows(values, self.places[ids], rows)
         found = {name: _as_matrix(gradients[name]) for name in self.states if name != EMBEDDING}
         parts = [*found.values(), *([] if rows is None else [rows])]
         norm = np.sqrt(sum(float(np.vdot(part, part)) for part in parts))

@@ -28,7 +28,7 @@ from skrnn.serve import (
 )
 from skrnn.spec import Spec, Weights
 from skrnn.targets import HEADS, Supervised
-from skrnn.train.loop import Loop
+from skrnn.train.loop import Loop, Memory, column_sums
 from skrnn.train.recipe import Recipe
 
 Back = Callable[[np.ndarray], np.ndarray]
@@ -65,12 +65,14 @@ class Gradients:
         Dropout, R-Drop, and what is frozen.
     weights : dict of str to ndarray of float32
         The weights of the network.
+    memory : Memory
+        For the large arrays of each thread.
     """
 
-    def __init__(self, spec: Spec, recipe: Recipe, weights: Weights) -> None:
-        self.spec, self.recipe, self.weights = spec, recipe, weights
+    def __init__(self, spec: Spec, recipe: Recipe, weights: Weights, memory: Memory) -> None:
+        self.spec, self.recipe, self.weights, self.memory = spec, recipe, weights, memory
         self.levels = [
-            [_Cell(spec, weights, f"{direction}_{level}") for direction in spec.directions]
+            [_Cell(spec, weights, f"{direction}_{level}", memory) for direction in spec.directions]
             for level in range(spec.n_layers)
         ]
 
@@ -97,11 +99,13 @@ class Gradients:
         -------
         result : Result
         """
-        packed, found = pack(rows), Weights()
-        x, back_embedding = self._dropout(self.weights["embedding/embeddings"][packed.ids], rng)
+        self.memory.release()
+        packed, found, table = pack(rows), Weights(), self.weights["embedding/embeddings"]
+        x = table.take(packed.ids, axis=0, out=self.memory(len(packed.ids), table.shape[1]), mode="clip")
+        x, back_embedding = self._dropout(x, rng)
         back_levels = []
         for cells in self.levels:
-            hidden, back = _read(cells, x, packed, found, pool=cells is self.levels[-1])
+            hidden, back = self._read(cells, x, packed, found, pool=cells is self.levels[-1])
             back_levels.append(back)
             x = hidden.sequence
         vector = POOLINGS[self.spec.pooling](self.weights)(hidden, packed)
@@ -110,7 +114,8 @@ class Gradients:
         logits, back_head = self._dense("head", projection, found)
         loss, d = loss_of_logits(self.spec.head, logits, targets, weights, self.recipe.r_drop)
         d = back_projection(back_vector(back_head(d / np.float32(n_rows))))
-        d_sequence, d_last = np.zeros_like(hidden.sequence), np.zeros_like(hidden.last)
+        d_sequence, d_last = self.memory(*hidden.sequence.shape), np.zeros_like(hidden.last)
+        d_sequence[:] = 0
         found |= POOL_GRADIENTS[self.spec.pooling](d, hidden, packed, self.weights, d_sequence, d_last)
         loss, frozen = float(loss) / n_rows, self.recipe.frozen
         if frozen == "encoder":
@@ -118,7 +123,10 @@ class Gradients:
         for level in reversed(range(len(self.levels))):
             d_sequence = back_levels[level](d_sequence, d_last, to_input=bool(level) or frozen == "nothing")
             d_last = np.zeros_like(d_last)
-        return Result(loss, found, packed.ids, back_embedding(d_sequence) if frozen == "nothing" else None)
+        of_ids = (
+            back_embedding(d_sequence).copy() if frozen == "nothing" else None
+        )  # this memory is used again
+        return Result(loss, found, packed.ids, of_ids)
 
     def _dropout(self, x: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, Back]:
         """Set a share of the values to zero and scale the others, in place (Srivastava et al. 2014)."""
@@ -152,6 +160,39 @@ class Gradients:
 
         return x @ kernel + self.weights[f"{name}/bias"], back
 
+    def _read(
+        self, cells: list[_Cell], x: np.ndarray, packed: Packed, found: Weights, *, pool: bool
+    ) -> tuple[HiddenStates, Callable[..., np.ndarray]]:
+        """Return the states of a layer, and the way back from the gradients of all and of the last ones."""
+        (n, d), b, u = x.shape, len(packed.offsets) - 1, self.spec.rnn_units
+        tokens, runs = np.arange(n), []
+        for cell in cells:
+            first = [np.zeros((b, k * u), np.float32) for k in cell.formula.states.values()]
+            share = np.matmul(x, cell.kernel, out=self.memory(n, cell.kernel.shape[1]))
+            share += cell.bias
+            runs.append(cell.loop.read(share, tokens, packed.starts, first, pool=pool))
+
+        def back(d_sequence: np.ndarray, d_last: np.ndarray, *, to_input: bool) -> np.ndarray:
+            dx = self.memory(n, d * to_input)
+            dx[:] = 0
+            for k, (cell, run) in enumerate(zip(cells, runs, strict=True)):
+                own, d_own = slice(k * u, (k + 1) * u), self.memory(n, u)
+                d_own[:] = d_sequence[:, own]
+                ends = [np.ascontiguousarray(d_last[:, own]), *map(np.zeros_like, run.last[1:])]
+                d_share, d_recurrent, d_inner, _ = cell.loop.gradients(run, d_own, ends, cell.kernel.shape[1])
+                parts = cell.formula.unmerged(x.T @ d_share, column_sums(d_share), d_recurrent, d_inner)
+                found.update({f"{cell.name}/{part}": array for part, array in parts.items()})
+                if to_input:
+                    dx += np.matmul(d_share, cell.kernel.T, out=self.memory(n, d))
+            return dx
+
+        last, total, peak = (
+            np.concatenate(arrays, axis=1)
+            for arrays in zip(*((run.last[0], run.total, run.peak) for run in runs), strict=True)
+        )
+        sequence = np.concatenate([run.sequence for run in runs], axis=1, out=self.memory(n, len(runs) * u))
+        return HiddenStates(last, sequence, total, peak), back
+
 
 def _draw(rng: np.random.Generator, shape: tuple[int, ...], share: float) -> np.ndarray:
     """Return which values dropout keeps, bool; the share is rounded to a multiple of 2**-16."""
@@ -165,42 +206,11 @@ def _draw(rng: np.random.Generator, shape: tuple[int, ...], share: float) -> np.
 class _Cell:
     """One cell of a network, its weights merged as its loop needs them."""
 
-    def __init__(self, spec: Spec, weights: Weights, name: str) -> None:
-        self.name, self.formula, self.units = name, CELLS[spec.cell], spec.rnn_units
+    def __init__(self, spec: Spec, weights: Weights, name: str, memory: Memory) -> None:
+        self.name, self.formula = name, CELLS[spec.cell]
         merged = self.formula.merged(cell_weights(weights, name), np)
         self.kernel, self.bias, recurrent, inner = merged
-        self.loop = Loop(spec.cell, recurrent, inner, reverse=name.startswith("backward"))
-
-
-def _read(
-    cells: list[_Cell], x: np.ndarray, packed: Packed, found: Weights, *, pool: bool
-) -> tuple[HiddenStates, Callable[..., np.ndarray]]:
-    """Return the states of one layer, and the way back from the gradients of all states and the last ones."""
-    n, b, tokens = len(x), len(packed.offsets) - 1, np.arange(len(x))
-    runs = []
-    for cell in cells:
-        first = [np.zeros((b, k * cell.units), np.float32) for k in cell.formula.states.values()]
-        share = x @ cell.kernel
-        share += cell.bias
-        runs.append(cell.loop.read(share, tokens, packed.starts, first, pool=pool))
-
-    def back(d_sequence: np.ndarray, d_last: np.ndarray, *, to_input: bool) -> np.ndarray:
-        dx = np.zeros_like(x) if to_input else np.empty((n, 0), np.float32)
-        for k, (cell, run) in enumerate(zip(cells, runs, strict=True)):
-            own = slice(k * cell.units, (k + 1) * cell.units)
-            further = [np.zeros_like(state) for state in run.last[1:]]
-            d, d_recurrent, d_inner, _ = cell.loop.gradients(
-                run, np.ascontiguousarray(d_sequence[:, own]),
-                [np.ascontiguousarray(d_last[:, own]), *further], cell.kernel.shape[1],
-            )  # fmt: skip
-            parts = cell.formula.unmerged(x.T @ d, d.sum(axis=0), d_recurrent, d_inner)
-            found.update({f"{cell.name}/{part}": array for part, array in parts.items()})
-            if to_input:
-                dx += d @ cell.kernel.T
-        return dx
-
-    together = zip(*((run.last[0], run.sequence, run.total, run.peak) for run in runs), strict=True)
-    return HiddenStates(*(np.concatenate(arrays, axis=1) for arrays in together)), back
+        self.loop = Loop(spec.cell, recurrent, inner, reverse=name.startswith("backward"), memory=memory)
 
 
 # -- poolings ---------------------------------------------------------------------------------------

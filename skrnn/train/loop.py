@@ -1,8 +1,9 @@
-"""The compiled loop of a recurrent cell, with its gradient."""
+"""The compiled loop of a recurrent cell, with its gradient, and memory for it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +12,31 @@ from skrnn.kernels import loops  # imports Numba, which is optional
 
 _NOTHING = np.empty((0, 0), np.float32)
 saved_per_unit = loops.saved_per_unit
+
+
+class Memory(threading.local):
+    """Arrays that a thread uses again in each step, because fresh pages of memory take time."""
+
+    def __init__(self) -> None:
+        self.block, self.n_used = np.empty(0, np.float32), 0
+
+    def release(self) -> None:
+        """Let the next arrays overwrite all earlier ones."""
+        if self.n_used > len(self.block):
+            self.block = np.empty(self.n_used + self.n_used // 4, np.float32)
+        self.n_used = 0
+
+    def __call__(self, *shape: int) -> np.ndarray:
+        """Return an array of float32 with any values."""
+        start, n = self.n_used, int(np.prod(shape))
+        self.n_used += -(-n // 16) * 16  # each array begins where a vector register begins
+        if self.n_used > len(self.block):
+            return np.empty(shape, np.float32)
+        return self.block[start : start + n].reshape(shape)
+
+
+def _empty(*shape: int) -> np.ndarray:
+    return np.empty(shape, np.float32)
 
 
 class Run(NamedTuple):
@@ -38,10 +64,20 @@ class Loop:
         Bias inside a gate, of the GRU.
     reverse : bool
         Whether to read each row from its end.
+    memory : callable, default=None
+        Returns an array of float32 of a shape, for large arrays.
     """
 
-    def __init__(self, cell: str, recurrent: np.ndarray, inner: np.ndarray, *, reverse: bool) -> None:
-        self.cell, self.reverse = cell, reverse
+    def __init__(
+        self,
+        cell: str,
+        recurrent: np.ndarray,
+        inner: np.ndarray,
+        *,
+        reverse: bool,
+        memory: Callable[..., np.ndarray] = _empty,
+    ) -> None:
+        self.cell, self.reverse, self.memory = cell, reverse, memory
         self.recurrent, self.inner = recurrent, np.ascontiguousarray(inner)
         self.panels = loops.panels(recurrent)
         self.transposed = loops.panels(recurrent.T if recurrent.size else recurrent)
@@ -65,8 +101,8 @@ class Loop:
             Whether to compute the sum and the maximum of the states; otherwise they have no rows.
         """
         n, (b, u) = len(ids), first[0].shape
-        sequence = np.empty((n, u), np.float32)
-        saved = np.empty((n, loops.saved_per_unit(self.cell) * u), np.float32)
+        sequence = self.memory(n, u)
+        saved = self.memory(n, loops.saved_per_unit(self.cell) * u)
         total = np.zeros((b * pool, u), np.float32)
         peak = np.full((b * pool, u), -np.inf, np.float32)
         last = [np.array(state) for state in first]
@@ -93,13 +129,18 @@ class Loop:
             Number of columns of the input's share.
         """
         n, u = d_sequence.shape
-        dx = np.empty((n, width), np.float32)
-        d_share = np.empty_like(dx) if self.inner.size else dx  # of the recurrent share
-        before = np.empty((n, u), np.float32)
+        dx = self.memory(n, width)
+        d_share = self.memory(n, width) if self.inner.size else dx  # of the recurrent share
+        before = self.memory(n, u)
         loops.loop(f"backward_{self.cell}")(
             run.starts, self.transposed, self.reverse, run.first[0], run.sequence, run.saved, d_sequence,
             d_last[0], d_last[-1], dx, d_share, before,
         )  # fmt: skip
         d_recurrent = before.T @ d_share if self.recurrent.size else np.zeros_like(self.recurrent)
-        d_inner = d_share[:, 2 * u :].sum(axis=0) if self.inner.size else np.zeros_like(self.inner)
+        d_inner = column_sums(d_share)[2 * u :] if self.inner.size else np.zeros_like(self.inner)
         return dx, d_recurrent, d_inner, d_last
+
+
+def column_sums(x: np.ndarray) -> np.ndarray:
+    """Return the sums of the columns, by BLAS."""
+    return np.ones(len(x), np.float32) @ x

@@ -18,7 +18,7 @@ from skrnn.spec import Weights
 from skrnn.threads import in_threads, n_parts
 from skrnn.train.adam import Adam
 from skrnn.train.dataset import Batches
-from skrnn.train.gradients import Gradients, Result
+from skrnn.train.gradients import Gradients, Memory, Result
 
 
 def fit(
@@ -100,6 +100,7 @@ class Step:
         self.model, self.variables, self.moments, self.batches = model, variables, moments, batches
         self.rate, self.embedding_rate = rate, embedding_rate
         self.adam: Adam | None = None  # None while the model has the weights
+        self.memory = Memory()
 
     def __call__(self, index: int) -> tuple[float, int]:
         """Make the step of a batch and return its loss and its number of rows."""
@@ -108,8 +109,8 @@ class Step:
         sequences, targets, weights = self.batches.examples
         rows, _ = self.batches.batches[index]
         rows = rows[np.argsort(-sequences.lengths[rows], kind="stable")]
-        adam.read(np.unique(sequences.take(rows).ids).astype(np.int64))
-        network, n_runs = Gradients(spec, recipe, self.weights), 2 if recipe.r_drop else 1
+        adam.read(np.flatnonzero(np.bincount(sequences.take(rows).ids)))
+        network, n_runs = Gradients(spec, recipe, self.weights, self.memory), 2 if recipe.r_drop else 1
         n_rows = len(rows) * n_runs
         n = n_parts(n_rows)
 
