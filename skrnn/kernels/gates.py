@@ -46,6 +46,17 @@ def tanh(x):
 
 
 @njit(**OPTIONS)
+def copy(values, out):
+    """Set ``out = values``.
+
+    An assignment to a slice would do the same, but for its error message
+    Numba compiles the formatting of text, which takes 5 s.
+    """
+    for j in range(out.size):
+        out[j] = values[j]
+
+
+@njit(**OPTIONS)
 def tanh_row(x, out):
     """Set ``out = tanh(x + out)``."""
     for j in range(out.size):

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from numba import njit
 
-from skrnn.kernels.gates import ONE, OPTIONS, sigmoid_row, tanh_row
+from skrnn.kernels.gates import ONE, OPTIONS, copy, sigmoid_row, tanh_row
 from skrnn.kernels.over_time import backward_over_time, forward_over_time
 
 SAVED_PER_UNIT = 4  # values per token and unit that `forward` saves for `backward`
@@ -47,7 +47,7 @@ def row(x, gates, bias, half, output_at, candidate_at, h, memory, saved, token):
     for j in range(u):
         candidate[j] += bias[j]
     if len(saved):
-        saved[token, 3 * u :] = candidate
+        copy(candidate, saved[token, 3 * u :])
     sigmoid_row(x[: 2 * u], half, gates[: 2 * u])
     for j in range(u):
         candidate[j] *= r[j]
@@ -55,7 +55,7 @@ def row(x, gates, bias, half, output_at, candidate_at, h, memory, saved, token):
     for j in range(u):
         h[j] = candidate[j] + z[j] * (h[j] - candidate[j])
     if len(saved):
-        saved[token, : 3 * u] = gates
+        copy(gates, saved[token, : 3 * u])
 
 
 @njit(inline="always", **OPTIONS)
@@ -90,10 +90,10 @@ def backward_row(saved, previous, h, dh, d_memory, dx, d_recurrent, d_gates):
         dz[j] = dh[j] * (previous[j] - candidate[j]) * z[j] * (ONE - z[j])
     for j in range(u):
         dr[j] = d_candidate[j] * inner[j] * r[j] * (ONE - r[j])
-    d_gates[: 2 * u] = dx[: 2 * u]
+    copy(dx, d_gates[: 2 * u])
     for j in range(u):
         d_gates[2 * u + j] = d_candidate[j] * r[j]
-    d_recurrent[:] = d_gates
+    copy(d_gates, d_recurrent)
     for j in range(u):
         dh[j] *= z[j]
 

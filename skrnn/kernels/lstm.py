@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from numba import njit
 
-from skrnn.kernels.gates import ONE, OPTIONS, ZERO, sigmoid_row, tanh, tanh_row
+from skrnn.kernels.gates import ONE, OPTIONS, ZERO, copy, sigmoid_row, tanh, tanh_row
 from skrnn.kernels.over_time import backward_over_time, forward_over_time
 
 SAVED_PER_UNIT = 5  # values per token and unit that `forward` saves for `backward`
@@ -33,7 +33,7 @@ def row(x, gates, bias, half, output_at, candidate_at, h, c, saved, token):
     i, f = gates[:u], gates[u : 2 * u]
     o, candidate = gates[output_at : output_at + u], gates[candidate_at : candidate_at + u]
     if len(saved):
-        saved[token, 4 * u :] = c
+        copy(c, saved[token, 4 * u :])
     sigmoid_row(x[: 2 * u], half, gates[: 2 * u])
     sigmoid_row(x[output_at : output_at + u], half, o)
     tanh_row(x[candidate_at : candidate_at + u], candidate)
@@ -42,7 +42,7 @@ def row(x, gates, bias, half, output_at, candidate_at, h, c, saved, token):
     for j in range(u):
         h[j] = o[j] * tanh(c[j])
     if len(saved):
-        saved[token, : 4 * u] = gates
+        copy(gates, saved[token, : 4 * u])
 
 
 @njit(inline="always", **OPTIONS)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from numba import njit
 
-from skrnn.kernels.gates import OPTIONS
+from skrnn.kernels.gates import OPTIONS, copy
 from skrnn.kernels.products import product, room
 
 
@@ -55,7 +55,8 @@ def forward_over_time(row, arguments):
      first, memory, sequence, saved, total, peak) = arguments  # fmt: skip
     n_steps = len(starts) - 1
     h = room(len(first), first.shape[1])
-    h[: len(first)] = first
+    for i in range(len(first)):
+        copy(first[i], h[i])
     gates = room(len(first), recurrent.shape[0] * recurrent.shape[2])
     for k in range(n_steps):
         t = n_steps - 1 - k if reverse else k
@@ -65,7 +66,8 @@ def forward_over_time(row, arguments):
             x = table[ids[start + i]]
             row(x, gates[i], bias, half, output_at, candidate_at, h[i], memory[i], saved, start + i)
         _collect(h, start, n, sequence, total, peak)
-    first[:] = h[: len(first)]
+    for i in range(len(first)):
+        copy(h[i], first[i])
 
 
 @njit(**OPTIONS)
@@ -142,6 +144,5 @@ def _previous_states(starts, reverse, first, sequence, previous):
         other = t + 1 if reverse else t - 1
         n = starts[t + 1] - starts[t]
         known = min(n, starts[other + 1] - starts[other]) if 0 <= other < n_steps else 0
-        if known:
-            previous[starts[t] : starts[t] + known] = sequence[starts[other] : starts[other] + known]
-        previous[starts[t] + known : starts[t + 1]] = first[known:n]
+        for i in range(n):
+            copy(sequence[starts[other] + i] if i < known else first[i], previous[starts[t] + i])

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from numba import njit
 
-from skrnn.kernels.gates import ONE, OPTIONS, sigmoid_row, tanh_row
+from skrnn.kernels.gates import ONE, OPTIONS, copy, sigmoid_row, tanh_row
 from skrnn.kernels.over_time import backward_over_time, forward_over_time
 
 SAVED_PER_UNIT = 2  # values per token and unit that `forward` saves for `backward`
@@ -35,8 +35,8 @@ def row(x, gates, bias, half, output_at, candidate_at, h, share, saved, token):
     for j in range(u):
         h[j] = z[j] + f[j] * (h[j] - z[j])
     if len(saved):
-        saved[token] = share
-    share[:] = x[2 * u :]
+        copy(share, saved[token])
+    copy(x[2 * u :], share)
 
 
 @njit(inline="always", **OPTIONS)
@@ -49,12 +49,12 @@ def backward_row(saved, previous, h, dh, d_share, dx, d_recurrent, d_gates):
     u = h.size
     f, z = saved[:u], saved[u:]
     df, dz = dx[:u], dx[u : 2 * u]
-    dx[2 * u :] = d_share
+    copy(d_share, dx[2 * u :])
     for j in range(u):
         dz[j] = dh[j] * (ONE - f[j]) * (ONE - z[j] * z[j])
     for j in range(u):
         df[j] = dh[j] * (previous[j] - z[j]) * f[j] * (ONE - f[j])
-    d_share[:] = dx[: 2 * u]
+    copy(dx, d_share)
     for j in range(u):
         dh[j] *= f[j]
 
