@@ -114,6 +114,13 @@ class NGrams:
         ones = np.ones(len(columns), np.float32)
         return sparse.csr_matrix((ones, columns, offsets), (len(sequences), n_ngrams))
 
+    def scaled(self, sequences: Ragged) -> sparse.csr_matrix:
+        """Return the features of each text, divided by the norm of their inverse document frequencies."""
+        features = self.features(sequences)
+        norm = np.sqrt(features @ self.weights["ngrams/idf"] ** 2)
+        features.data /= np.repeat(np.where(norm > 0, norm, 1), np.diff(features.indptr))
+        return features
+
     def outputs(self, sequences: Ragged, n_jobs: int = 1) -> np.ndarray:
         """Return what the n-grams of texts add to the outputs of the head.
 
@@ -129,13 +136,10 @@ class NGrams:
         outputs : ndarray of float32 of shape (n_samples, n_outputs)
         """
         kernel, bias = self.weights["ngrams/kernel"], self.weights["ngrams/bias"]
-        squares = self.weights["ngrams/idf"] ** 2
         outputs = np.empty((len(sequences), kernel.shape[1]), np.float32)
 
         def work(rows: np.ndarray) -> None:
-            features = self.features(sequences.take(rows))
-            norm = np.sqrt(features @ squares)
-            outputs[rows] = (features @ kernel) / np.where(norm > 0, norm, 1)[:, None] + bias
+            outputs[rows] = self.scaled(sequences.take(rows)) @ kernel + bias
 
         over_batches(work, sequences.lengths, n_jobs, MAX_ROWS)
         return outputs

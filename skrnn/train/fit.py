@@ -379,5 +379,6 @@ def _identity(job: Job, model: keras.Model, batches: Batches) -> dict[str, Any]:
         "dropout, noise, r_drop or what is frozen": f"{job.recipe.compiled}, {job.recipe.noise}",
         "epochs": str(job.recipe.epochs),
         "the architecture": repr(job.spec),
+        "SKRNN_COMPILED or what it allows": str(can_step(job.spec, job.recipe)),
         "the versions of Keras, its backend or NumPy": " ".join(versions),
     }

@@ -22,6 +22,7 @@ from skrnn.serve import (
     Attention,
     Concat,
     HiddenStates,
+    NGrams,
     Packed,
     cell_weights,
     pack,
@@ -55,7 +56,7 @@ class Result(NamedTuple):
 
 
 class Gradients:
-    """A network with the weights that it has in one step of training.
+    """A network in training. Call :meth:`merge` after each change of its weights.
 
     Parameters
     ----------
@@ -71,9 +72,17 @@ class Gradients:
 
     def __init__(self, spec: Spec, recipe: Recipe, weights: Weights, memory: Memory) -> None:
         self.spec, self.recipe, self.weights, self.memory = spec, recipe, weights, memory
+        self.ngrams = NGrams(spec.ngram_range, weights) if spec.ngram_range else None
+        self.merge()
+
+    def merge(self) -> None:
+        """Bring the weights of the cells into the form that their loops need."""
         self.levels = [
-            [_Cell(spec, weights, f"{direction}_{level}", memory) for direction in spec.directions]
-            for level in range(spec.n_layers)
+            [
+                _Cell(self.spec, self.weights, f"{direction}_{level}", self.memory)
+                for direction in self.spec.directions
+            ]
+            for level in range(self.spec.n_layers)
         ]
 
     def __call__(
@@ -112,8 +121,9 @@ class Gradients:
         projection, back_projection = self._project(vector, found)
         projection, back_vector = self._dropout(projection, rng)
         logits, back_head = self._dense("head", projection, found)
+        logits, back_ngrams = self._add_ngrams(logits, rows, found)
         loss, d = loss_of_logits(self.spec.head, logits, targets, weights, self.recipe.r_drop)
-        d = back_projection(back_vector(back_head(d / np.float32(n_rows))))
+        d = back_projection(back_vector(back_head(back_ngrams(d / np.float32(n_rows)))))
         d_sequence, d_last = self.memory(*hidden.sequence.shape), np.zeros_like(hidden.last)
         d_sequence[:] = 0
         found |= POOL_GRADIENTS[self.spec.pooling](d, hidden, packed, self.weights, d_sequence, d_last)
@@ -149,6 +159,18 @@ class Gradients:
         out, back = self._dense("projection", vector, found)
         out = ACTIVATE[self.spec.activation](out, out=out)
         return out, lambda d: back(d * _SLOPES[self.spec.activation](out))
+
+    def _add_ngrams(self, logits: np.ndarray, rows: Ragged, found: Weights) -> tuple[np.ndarray, Back]:
+        """Return the logits with those of the n-grams of each row, see :mod:`skrnn.serve.ngrams`."""
+        if self.ngrams is None:
+            return logits, lambda d: d
+        features, factor = self.ngrams.scaled(rows), self.weights["ngrams/factor"]
+
+        def back(d: np.ndarray) -> np.ndarray:
+            found["ngrams/kernel"], found["ngrams/bias"] = features.T @ d, d.sum(axis=0)
+            return d * factor
+
+        return logits * factor + features @ self.weights["ngrams/kernel"] + self.weights["ngrams/bias"], back
 
     def _dense(self, name: str, x: np.ndarray, found: Weights) -> tuple[np.ndarray, Back]:
         """Return a linear layer (b, n) -> (b, m)."""

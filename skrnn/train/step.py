@@ -105,19 +105,20 @@ class Step:
     def __call__(self, index: int) -> tuple[float, int]:
         """Make the step of a batch and return its loss and its number of rows."""
         adam = self.adam or self._take_over()
-        spec, recipe = self.batches.spec, self.batches.recipe
+        recipe = self.batches.recipe
         sequences, targets, weights = self.batches.examples
         rows, _ = self.batches.batches[index]
         rows = rows[np.argsort(-sequences.lengths[rows], kind="stable")]
         adam.read(np.flatnonzero(np.bincount(sequences.take(rows).ids)))
-        network, n_runs = Gradients(spec, recipe, self.weights, self.memory), 2 if recipe.r_drop else 1
+        self.network.merge()
+        n_runs = 2 if recipe.r_drop else 1
         n_rows = len(rows) * n_runs
         n = n_parts(n_rows)
 
         def run(k: int) -> Result:
             own = np.repeat(rows[k::n], n_runs)
             rng = np.random.default_rng([recipe.seed, self.batches.epoch, index, k])
-            return network(sequences.take(own), np.asarray(targets)[own], weights[own], n_rows, rng)
+            return self.network(sequences.take(own), np.asarray(targets)[own], weights[own], n_rows, rng)
 
         results = in_threads(run, range(n))
         names = results[0].gradients
@@ -138,6 +139,7 @@ class Step:
         self.weights = self.read()
         first, second = ({name: _array(pair[i]) for name, pair in self.moments.items()} for i in range(2))
         n_steps = int(self.model.optimizer.iterations)
+        self.network = Gradients(self.batches.spec, self.batches.recipe, self.weights, self.memory)
         self.adam = Adam(self.weights, first, second, n_steps, self.embedding_rate)
         return self.adam
 

@@ -50,7 +50,7 @@ def can_step(spec: Spec, recipe: Recipe) -> bool:
 
     It trains recurrent networks that read one text and have one output layer, by Adam, on CPUs.
     """
-    one_output = not HEADS[spec.head].predicts_ids and spec.ngram_range is None
+    one_output = not HEADS[spec.head].predicts_ids
     plain = one_output and spec.is_recurrent and not recipe.recurrent_dropout and recipe.optimizer == "adam"
     if not (plain and _on_cpu() and use_compiled(spec.cell, spec.rnn_activation)):
         return False

@@ -165,8 +165,8 @@ def test_a_stream_needs_bounded_memory():
 
     def stream():
         for _ in range(9):
-            y = rng.integers(0, 2, 200)
-            yield [f"{('bad', 'good')[label]} film {'x' * 1000}{rng.random()}" for label in y], y
+            y = rng.integers(0, 2, 50)
+            yield [f"{('bad', 'good')[label]} film {'x' * 4000}{rng.random()}" for label in y], y
 
     sizes = []
     tracemalloc.start()
