@@ -117,10 +117,10 @@ class Gradients:
             hidden, back = self._read(cells, x, packed, found, pool=cells is self.levels[-1])
             back_levels.append(back)
             x = hidden.sequence
-        vector = POOLINGS[self.spec.pooling](self.weights)(hidden, packed)
-        projection, back_projection = self._project(vector, found)
-        projection, back_vector = self._dropout(projection, rng)
-        logits, back_head = self._dense("head", projection, found)
+        pooled = POOLINGS[self.spec.pooling](self.weights)(hidden, packed)
+        projection, back_projection = self._project(pooled, found)
+        vector, back_vector = self._dropout(projection.copy(), rng)  # the way back reads the projection
+        logits, back_head = self._dense("head", vector, found)
         logits, back_ngrams = self._add_ngrams(logits, rows, found)
         loss, d = loss_of_logits(self.spec.head, logits, targets, weights, self.recipe.r_drop)
         d = back_projection(back_vector(back_head(back_ngrams(d / np.float32(n_rows)))))

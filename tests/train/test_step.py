@@ -95,6 +95,41 @@ def test_rows_of_the_embedding_that_are_seldom_read_equal_those_of_keras(monkeyp
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * moved.mean())
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"pooling": "max"},
+        {"pooling": "last", "n_layers": 2, "bidirectional": True},
+        {"pooling": "attention", "n_components": 3, "activation": "tanh"},
+        {"pooling": "concat", "n_components": 3, "activation": "sigmoid"},
+    ],
+    ids=lambda options: "-".join(map(str, options.values())),
+)
+def test_gradients_equal_differences_of_the_loss_under_dropout(options):
+    from skrnn.train.gradients import Gradients, Memory
+
+    spec, recipe = Spec(**SIZES, layer="gru", **CLASSES, **options), Recipe(dropout=0.3, r_drop=0.7)
+    weights = make_job(spec, recipe)[0].weights
+    rng = np.random.default_rng(1)
+    rows = Ragged.from_rows([rng.integers(1, 40, n) for n in (9, 9, 6, 6, 2, 2)])
+    targets, own = np.array([0, 0, 2, 2, 1, 1]), np.ones(6, np.float32)
+
+    def run(weights):
+        network = Gradients(spec, recipe, weights, Memory())
+        return network(rows, targets, own, 6, np.random.default_rng(2))
+
+    found = run(weights)
+    embedding = np.zeros_like(weights["embedding/embeddings"])
+    np.add.at(embedding, found.ids, found.of_ids)
+    gradients = found.gradients | {"embedding/embeddings": embedding}
+    for name, gradient in gradients.items():
+        step = rng.normal(0, 1, gradient.shape).astype(np.float32)
+        step *= 0.01 / np.linalg.norm(step)
+        ahead, behind = (run(weights | {name: weights[name] + sign * step}).loss for sign in (1, -1))
+        slope = float((gradient * step).sum())
+        assert slope == pytest.approx((ahead - behind) / 2, rel=0.02, abs=3e-6), name
+
+
 @pytest.mark.parametrize("share", [0.5, 0.25, 0.1])
 def test_dropout_keeps_a_share_of_the_values(share):
     from skrnn.train.gradients import _draw
