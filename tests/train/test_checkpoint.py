@@ -167,14 +167,15 @@ def test_each_fit_has_a_file_of_its_own_in_a_folder(uninterrupted, tmp_path):
 def test_folds_in_worker_processes_share_a_folder(tmp_path):
     """Each fold continues from its own file, which an earlier, interrupted search has left."""
     estimator = clone(ESTIMATORS["classifier"])
-    expected = cross_val_score(estimator, TEXTS, LABELS, cv=3)
+    texts = [f"{text} {i}" for i, text in enumerate(TEXTS)]  # no two folds are equal
+    expected = cross_val_score(estimator, texts, LABELS, cv=3)
     estimator.set_params(checkpoint=tmp_path)
     interrupted = clone(estimator).set_params(callbacks=[Interrupt(2)])
-    for train, _ in StratifiedKFold(3).split(TEXTS, LABELS):
+    for train, _ in StratifiedKFold(3).split(texts, LABELS):
         with pytest.raises(KeyboardInterrupt):
-            clone(interrupted).fit([TEXTS[i] for i in train], [LABELS[i] for i in train])
+            clone(interrupted).fit([texts[i] for i in train], [LABELS[i] for i in train])
     assert len(os.listdir(tmp_path)) == 3
-    found = cross_val_score(estimator, TEXTS, LABELS, cv=3, n_jobs=2)
+    found = cross_val_score(estimator, texts, LABELS, cv=3, n_jobs=2)
     np.testing.assert_array_equal(found, expected)
     assert os.listdir(tmp_path) == []
 
