@@ -213,8 +213,8 @@ def test_20_fits_that_are_killed_at_random_times_end_with_the_same_bits(tmp_path
     code = (
         "import pickle, sys, pathlib, skrnn\n"
         f"texts, labels = {TEXTS * 20!r}, {LABELS * 20!r}\n"
-        "fitted = skrnn.RNNTextClassifier(layer='gru', rnn_units=8, embedding_dim=8, epochs=60,\n"
-        "    random_state=0, early_stopping=True, n_iter_no_change=60,\n"
+        "fitted = skrnn.RNNTextClassifier(layer='gru', rnn_units=8, embedding_dim=8, epochs=150,\n"
+        "    random_state=0, early_stopping=True, n_iter_no_change=150,\n"
         "    checkpoint=CHECKPOINT)\n"
         "fitted.fit(texts, labels)\n"
         f"pathlib.Path({str(result)!r}).write_bytes(pickle.dumps([fitted._weights, fitted.history_]))\n"
