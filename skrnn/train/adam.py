@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 
 import numpy as np
@@ -33,7 +34,7 @@ class Adam:
     ) -> None:
         self.states = {name: (weights[name], first[name], second[name]) for name in first}
         self.n_before, self.embedding_rate = n_steps, embedding_rate
-        self.rates: list[float] = []  # of the embedding, in each step since then
+        self.rates = array("d")  # of the embedding, in the steps since all of its rows were up to date
         self.done = np.zeros(len(weights[EMBEDDING]), np.int64)  # how many of these steps each row has made
         self.rows, self.places = np.empty(0, np.int64), np.empty_like(self.done)
 
@@ -50,11 +51,13 @@ class Adam:
         """Bring rows of the embedding up to date, int64 of shape (k,), sorted; the next step changes them."""
         self.rows = rows
         if EMBEDDING in self.states:
-            adam.catch_up(*self.states[EMBEDDING], rows, self.done, np.array(self.rates))
+            adam.catch_up(*self.states[EMBEDDING], rows, self.done, np.asarray(self.rates))
 
     def read_all(self) -> None:
         """Bring all rows of the embedding up to date."""
         self.read(np.arange(len(self.done)))
+        self.n_before, self.rates = self.n_steps, array("d")
+        self.done[:] = 0
 
     def step(
         self, gradients: Weights, of_ids: Sequence[tuple[np.ndarray, np.ndarray]], learning_rate: float
@@ -88,5 +91,5 @@ class Adam:
             adam.step_rows(*self.states[EMBEDDING], rows, scale, self.rates[-1], self.rows, self.done)
 
 
-def _as_matrix(array: np.ndarray) -> np.ndarray:
-    return array.reshape(-1, array.shape[-1])
+def _as_matrix(x: np.ndarray) -> np.ndarray:
+    return x.reshape(-1, x.shape[-1])
