@@ -19,12 +19,21 @@ taken at the weighted mean of j. This changes the sum by less than 1e-4.
 from __future__ import annotations
 
 import numpy as np
-from numba import types
+from numba import njit, types
 
 from skrnn.kernels.compiling import compiled, constant, mutable
-from skrnn.kernels.gates import ONE
+from skrnn.kernels.gates import ONE, OPTIONS
 
 B1, B2, EPSILON = np.float32(0.9), np.float32(0.999), np.float32(1e-7)  # the defaults of Keras
+
+
+@njit(inline="always", **OPTIONS)
+def _step_row(w, m, v, g, scale, rate):
+    for j in range(w.size):
+        x = g[j] * scale
+        m[j] += (x - m[j]) * (ONE - B1)
+        v[j] += (x * x - v[j]) * (ONE - B2)
+        w[j] -= rate * m[j] / (np.sqrt(v[j]) + EPSILON)
 
 
 def step(w, m, v, g, scale, rate):
@@ -42,11 +51,7 @@ def step(w, m, v, g, scale, rate):
         ``a_t`` above.
     """
     for i in range(w.shape[0]):
-        for j in range(w.shape[1]):
-            x = g[i, j] * scale
-            m[i, j] += (x - m[i, j]) * (ONE - B1)
-            v[i, j] += (x * x - v[i, j]) * (ONE - B2)
-            w[i, j] -= rate * m[i, j] / (np.sqrt(v[i, j]) + EPSILON)
+        _step_row(w[i], m[i], v[i], g[i], scale, rate)
 
 
 def catch_up(w, m, v, rows, done, rates):
@@ -89,11 +94,7 @@ def step_rows(w, m, v, g, scale, rate, rows, done):
     for k in range(rows.size):
         i = rows[k]
         done[i] += 1
-        for j in range(w.shape[1]):
-            x = g[k, j] * scale
-            m[i, j] += (x - m[i, j]) * (ONE - B1)
-            v[i, j] += (x * x - v[i, j]) * (ONE - B2)
-            w[i, j] -= rate * m[i, j] / (np.sqrt(v[i, j]) + EPSILON)
+        _step_row(w[i], m[i], v[i], g[k], scale, rate)
 
 
 def add_rows(values, places, out):

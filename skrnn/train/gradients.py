@@ -133,10 +133,9 @@ class Gradients:
         for level in reversed(range(len(self.levels))):
             d_sequence = back_levels[level](d_sequence, d_last, to_input=bool(level) or frozen == "nothing")
             d_last = np.zeros_like(d_last)
-        of_ids = (
-            back_embedding(d_sequence).copy() if frozen == "nothing" else None
-        )  # this memory is used again
-        return Result(loss, found, packed.ids, of_ids)
+        if frozen == "embedding":
+            return Result(loss, found, packed.ids, None)
+        return Result(loss, found, packed.ids, back_embedding(d_sequence).copy())  # out of the memory
 
     def _dropout(self, x: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, Back]:
         """Set a share of the values to zero and scale the others, in place (Srivastava et al. 2014)."""

@@ -130,14 +130,14 @@ class Step:
     def read(self) -> Weights:
         """Return copies of the weights."""
         if self.adam is None:
-            return {name: _array(variable) for name, variable in self.variables.items()}
+            return {name: np.array(variable) for name, variable in self.variables.items()}
         self.adam.read_all()
         return {name: array.copy() for name, array in self.weights.items()}
 
     def _take_over(self) -> Adam:
         """Copy the weights and the state of the optimizer from the model."""
         self.weights = self.read()
-        first, second = ({name: _array(pair[i]) for name, pair in self.moments.items()} for i in range(2))
+        first, second = ({name: np.array(pair[i]) for name, pair in self.moments.items()} for i in range(2))
         n_steps = int(self.model.optimizer.iterations)
         self.network = Gradients(self.batches.spec, self.batches.recipe, self.weights, self.memory)
         self.adam = Adam(self.weights, first, second, n_steps, self.embedding_rate)
@@ -154,7 +154,3 @@ class Step:
                 variable.assign(array)
         self.model.optimizer.iterations.assign(self.adam.n_steps)
         self.adam = None
-
-
-def _array(variable: Any) -> np.ndarray:
-    return np.array(keras.ops.convert_to_numpy(variable))
