@@ -10,7 +10,9 @@ from skrnn.serve.ngrams import ngram_hashes
 from skrnn.serve.weights import weight_shapes
 from skrnn.spec import Spec
 from skrnn.train import Examples, Job
+from skrnn.train.batches import epoch
 from skrnn.train.door import train
+from skrnn.train.fit import one_cycle
 from skrnn.train.recipe import Recipe
 from skrnn.train.tensorflow import can_step
 
@@ -144,15 +146,18 @@ def test_dropout_keeps_a_share_of_the_values(share):
     assert np.abs(kept.mean(axis=0) - (1 - share)).max() < 0.1
 
 
-def test_dropout_changes_the_steps_and_the_seed_repeats_them(monkeypatch):
+def test_dropout_depends_on_the_seed_and_the_epoch(monkeypatch):
+    monkeypatch.setattr(
+        "skrnn.train.dataset.epoch", lambda parts, rng: epoch(parts, np.random.default_rng(0))
+    )
     losses = []
     for seed in (0, 0, 1):
-        job, epochs = make_job(
-            Spec(**SIZES, layer="gru", **BINARY), Recipe(dropout=0.5, r_drop=1.0, seed=seed)
-        )
+        recipe = Recipe(dropout=0.5, r_drop=1.0, seed=seed, epochs=2, learning_rate=0.0)
+        job, epochs = make_job(Spec(**SIZES, layer="gru", **BINARY), recipe)
         train(job)
-        losses.append(epochs[0][0])
-    assert losses[0] == losses[1] != losses[2]
+        losses.append([loss for loss, _ in epochs])
+    assert losses[0] == losses[1]
+    assert len({*losses[0], *losses[2]}) == 4  # the weights and the order of the texts are always the same
 
 
 class AtEachBatch(keras.callbacks.Callback):
@@ -210,6 +215,18 @@ def test_callbacks_see_and_change_the_model_at_each_epoch():
     assert callback.steps == [15, 30, 45]
     first, second, third = (weights["head/bias"][0] for _, weights in epochs)
     assert abs(first) < 1 and second == third == 7  # the rate is zero after the first epoch
+
+
+def test_callbacks_see_the_last_rate_of_each_epoch():
+    rates = []
+
+    class AtEpochEnd(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            rates.append(float(self.model.optimizer.learning_rate))
+
+    recipe = Recipe(epochs=2, batch_size=4, learning_rate=0.01, schedule="one_cycle")
+    train(make_job(Spec(**SIZES, layer="gru", **BINARY), recipe, callbacks=[AtEpochEnd()])[0])
+    assert rates == pytest.approx([0.01 * one_cycle(i / 31) for i in (15, 30)], rel=1e-5)
 
 
 @pytest.mark.parametrize(
