@@ -37,6 +37,9 @@ class Adam:
         self.rates = array("d")  # of the embedding, in the steps since all of its rows were up to date
         self.done = np.zeros(len(weights[EMBEDDING]), np.int64)  # how many of these steps each row has made
         self.rows, self.places = np.empty(0, np.int64), np.empty_like(self.done)
+        self.moves = np.zeros(len(self.done), bool)  # which rows have had a gradient
+        if n_steps and EMBEDDING in first:
+            self.moves |= first[EMBEDDING].any(axis=1) | second[EMBEDDING].any(axis=1)
 
     @property
     def n_steps(self) -> int:
@@ -53,11 +56,13 @@ class Adam:
         if EMBEDDING in self.states:
             adam.catch_up(*self.states[EMBEDDING], rows, self.done, np.asarray(self.rates))
 
-    def read_all(self) -> None:
-        """Bring all rows of the embedding up to date."""
-        self.read(np.arange(len(self.done)))
+    def read_all(self) -> np.ndarray:
+        """Bring all rows of the embedding up to date and return those that have changed, int64 (k,)."""
+        rows = np.flatnonzero(self.moves)
+        self.read(rows)
         self.n_before, self.rates = self.n_steps, array("d")
         self.done[:] = 0
+        return rows
 
     def step(
         self, gradients: Weights, of_ids: Sequence[tuple[np.ndarray, np.ndarray]], learning_rate: float
@@ -88,6 +93,7 @@ class Adam:
             adam.step(w, m, v, gradient, scale, rate)
         self.rates.append(rate * self.embedding_rate)
         if rows is not None:
+            self.moves[self.rows] = True
             adam.step_rows(*self.states[EMBEDDING], rows, scale, self.rates[-1], self.rows, self.done)
 
 

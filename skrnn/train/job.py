@@ -34,8 +34,8 @@ class Job:
     examples : Examples
         The training data.
     after_epoch : callable
-        Called with the epoch (from 0), its mean loss and a function that returns the weights. Returns
-        whether to continue.
+        Called with the epoch (from 0), its mean loss and a function that returns the weights, which the
+        next step may change in place. Returns whether to continue.
     wanted_by : str
         Estimator and method, for the message if Keras is missing.
     callbacks : sequence of keras.callbacks.Callback, default=()

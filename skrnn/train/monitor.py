@@ -171,7 +171,7 @@ class Monitor:
         value = val_score if self.by_score else -val_loss
         gain = value - self._best
         if gain > 0 or not self.weights:
-            self._keep(epoch, weights)
+            self._keep(epoch, {name: array.copy() for name, array in weights.items()})
             self._best = max(self._best, value)  # NaN is no improvement
         self._waited = 0 if gain > self.tol else self._waited + 1
         return self._waited < self.patience

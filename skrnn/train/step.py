@@ -16,7 +16,7 @@ import numpy as np
 
 from skrnn.spec import Weights
 from skrnn.threads import in_threads, n_parts
-from skrnn.train.adam import Adam
+from skrnn.train.adam import EMBEDDING, Adam
 from skrnn.train.dataset import Batches
 from skrnn.train.gradients import Gradients, Memory, Result
 
@@ -99,12 +99,13 @@ class Step:
     ) -> None:
         self.model, self.variables, self.moments, self.batches = model, variables, moments, batches
         self.rate, self.embedding_rate = rate, embedding_rate
-        self.adam: Adam | None = None  # None while the model has the weights
+        self.adam: Adam | None = None
+        self.is_current = False  # False while the model has the weights
         self.memory = Memory()
 
     def __call__(self, index: int) -> tuple[float, int]:
         """Make the step of a batch and return its loss and its number of rows."""
-        adam = self.adam or self._take_over()
+        adam = self._take_over()
         recipe = self.batches.recipe
         sequences, targets, weights = self.batches.examples
         rows, _ = self.batches.batches[index]
@@ -128,29 +129,52 @@ class Step:
         return sum(result.loss for result in results), n_rows
 
     def read(self) -> Weights:
-        """Return copies of the weights."""
+        """Return the weights after the last step; the next step changes them in place."""
         if self.adam is None:
-            return {name: np.array(variable) for name, variable in self.variables.items()}
+            return self._of_model()
         self.adam.read_all()
-        return {name: array.copy() for name, array in self.weights.items()}
+        return dict(self.weights)
+
+    def _of_model(self) -> Weights:
+        return {name: np.array(variable) for name, variable in self.variables.items()}
 
     def _take_over(self) -> Adam:
-        """Copy the weights and the state of the optimizer from the model."""
-        self.weights = self.read()
-        first, second = ({name: np.array(pair[i]) for name, pair in self.moments.items()} for i in range(2))
+        """Copy the weights from the model, and the state of the optimizer if it has made other steps."""
+        if self.adam is not None and self.is_current:
+            return self.adam
         n_steps = int(self.model.optimizer.iterations)
-        self.network = Gradients(self.batches.spec, self.batches.recipe, self.weights, self.memory)
-        self.adam = Adam(self.weights, first, second, n_steps, self.embedding_rate)
+        if self.adam is None or self.adam.n_steps != n_steps:
+            self.weights = self._of_model()
+            first, second = ({name: np.array(pair[i]) for name, pair in self.moments.items()} for i in (0, 1))
+            self.network = Gradients(self.batches.spec, self.batches.recipe, self.weights, self.memory)
+            self.adam = Adam(self.weights, first, second, n_steps, self.embedding_rate)
+        else:  # a callback may have set weights
+            for name, variable in self.variables.items():
+                _copy_rows(variable, self.weights[name])
+        self.is_current = True
         return self.adam
 
     def hand_over(self) -> None:
         """Copy the weights and the state of the optimizer to the model; the next step reads them there."""
-        if self.adam is None:
+        if self.adam is None or not self.is_current:
             return
-        self.adam.read_all()
+        rows = self.adam.read_all()
         for name, pair in self.moments.items():
-            self.variables[name].assign(self.weights[name])
-            for variable, array in zip(pair, self.adam.moments(name), strict=True):
-                variable.assign(array)
+            arrays = self.weights[name], *self.adam.moments(name)
+            for variable, array in zip((self.variables[name], *pair), arrays, strict=True):
+                if name == EMBEDDING:
+                    variable.value.scatter_nd_update(rows[:, None], array[rows])
+                else:
+                    variable.assign(array)
         self.model.optimizer.iterations.assign(self.adam.n_steps)
-        self.adam = None
+        self.is_current = False
+
+
+def _copy_rows(variable: keras.Variable, out: np.ndarray) -> None:
+    """Copy a matrix or an array of another rank, a matrix in parts, as new memory takes time."""
+    if out.ndim != 2:
+        out[...] = np.array(variable)
+        return
+    for start in range(0, len(out), 4096):
+        rows = np.arange(start, min(start + 4096, len(out)))
+        out[rows[0] : rows[-1] + 1] = variable.value.sparse_read(rows)

@@ -40,7 +40,7 @@ def make_job(spec, recipe, **options):
     examples = Examples(texts, targets, rng.random(60).astype(np.float32))
 
     def after_epoch(epoch, loss, read):
-        epochs.append((loss, read()))
+        epochs.append((loss, {name: array.copy() for name, array in read().items()}))
         return True
 
     return Job(spec, recipe, weights, examples, after_epoch, "test", **options), epochs
@@ -215,6 +215,31 @@ def test_callbacks_see_and_change_the_model_at_each_epoch():
     assert callback.steps == [15, 30, 45]
     first, second, third = (weights["head/bias"][0] for _, weights in epochs)
     assert abs(first) < 1 and second == third == 7  # the rate is zero after the first epoch
+
+
+class ShrinksEmbedding(keras.callbacks.Callback):
+    """Records the embedding at the end of each epoch and sets it to half of it."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        embedding = self.model.get_layer("embedding").embeddings
+        self.seen.append(np.array(embedding))
+        embedding.assign(self.seen[-1] / 2)
+
+
+def test_callbacks_change_the_embedding_as_in_training_by_keras(monkeypatch):
+    spec = Spec(**SIZES | {"n_ids": 5000}, layer="gru", **BINARY)  # copied in more than one part
+    found = []
+    for setting in ("always", "never"):
+        monkeypatch.setenv("SKRNN_COMPILED", setting)
+        callback = ShrinksEmbedding()
+        train(make_job(spec, Recipe(epochs=3, learning_rate=0.01), callbacks=[callback])[0])
+        found.append(callback.seen)
+    np.testing.assert_allclose(*found, rtol=0, atol=2e-5)
+    assert np.abs(found[0][1] - found[0][0] / 2).max() > 0.002  # it is trained after the callback, too
 
 
 def test_callbacks_see_the_last_rate_of_each_epoch():
