@@ -14,7 +14,7 @@ from skrnn.fitting import FitMixin, as_objects, count_unknown, warn_of_unknown
 from skrnn.parameters import estimator
 from skrnn.ragged import Ragged
 from skrnn.serve import Forward, n_threads
-from skrnn.train import door
+from skrnn.train import build_model
 
 if TYPE_CHECKING:
     import keras
@@ -223,7 +223,7 @@ class BaseRNNText(ClassNamePrefixFeaturesOutMixin, TransformerMixin, FitMixin):
         check_is_fitted(self)
         recipe = self._recipe(self._spec, n_tokens=1, n_texts=1)
         wanted_by = f"{type(self).__name__}.model_"
-        return door.model(self._spec, self._weights, recipe, length=length, wanted_by=wanted_by)
+        return build_model(self._spec, self._weights, recipe, length=length, wanted_by=wanted_by)
 
     @property
     def _n_features_out(self) -> int:

@@ -17,6 +17,7 @@ from typing import Literal, get_args
 import numpy as np
 
 Weights = dict[str, np.ndarray]
+EMBEDDING = "embedding/embeddings"  # the name of the first of them, (n_ids, d)
 States = list[np.ndarray]  # of a layer or a decoder; their first axis is the rows of a batch
 Step = Callable[[np.ndarray, States], tuple[np.ndarray, States]]  # last ids, states -> output, new states
 Activation = Literal["tanh", "relu", "sigmoid", "linear"]

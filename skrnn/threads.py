@@ -85,6 +85,7 @@ def _pool(n: int) -> ThreadPoolExecutor:
 _n_cores = cache(joblib.cpu_count)  # it reads files
 _blas_lock, _blas_users, _blas_limit = Lock(), 0, None
 if hasattr(os, "register_at_fork"):  # a lock that another thread holds during a fork would never be released
+    os.register_at_fork(after_in_child=_pool.cache_clear)  # a fork does not copy threads
     os.register_at_fork(
         before=_blas_lock.acquire, after_in_parent=_blas_lock.release, after_in_child=_blas_lock.release
     )

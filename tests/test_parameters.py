@@ -36,7 +36,7 @@ def no_training(monkeypatch):
     def train(job):
         raise TrainingStarted(job.wanted_by)
 
-    monkeypatch.setattr("skrnn.train.door.train", train)
+    monkeypatch.setattr("skrnn.fitting.fit.train_network", train)
 
 
 def is_allowed(constraints, value):

@@ -15,7 +15,7 @@ from skrnn.serve import n_threads
 from skrnn.spec import Spec, Weights
 from skrnn.targets import HEADS, Head, NoHead, Regression
 from skrnn.text import check_texts, column_name
-from skrnn.train import Checkpoint, Examples, Job, Monitor, Validation, door, reported
+from skrnn.train import Checkpoint, Examples, Job, Monitor, Validation, reported, train_network
 from skrnn.train.recipe import (
     MAX_TOKENS,
     MAX_TOKENS_PREDICTED,
@@ -130,7 +130,7 @@ class FitMixin(StartMixin, CallbackSupportMixin):
             return fitted()
         self._check_training_parameters()
         with reported(monitor, self, recipe.epochs, data, fitted) as after_epoch:
-            door.train(
+            train_network(
                 Job(
                     start.spec,
                     replace(recipe, seed=int(rng.integers(2**31))),
@@ -165,7 +165,7 @@ class FitMixin(StartMixin, CallbackSupportMixin):
             monitor.weights = start.weights
         else:
             same_optimizer = progress["optimizer"] == self.optimizer
-            state = door.train(
+            state = train_network(
                 Job(
                     start.spec,
                     recipe,

@@ -16,7 +16,7 @@ from skrnn.fitting.traps import warn_of_truncation, warn_of_unsplit
 from skrnn.parameters import NetworkParameters, PretrainedParameters, TrainingParameters, estimator
 from skrnn.ragged import N_SPECIAL, Ragged
 from skrnn.serve import initial_weights
-from skrnn.spec import Activation, Spec, Weights
+from skrnn.spec import EMBEDDING, Activation, Spec, Weights
 from skrnn.targets import Head
 from skrnn.text import Tokens, cooccurrence_vectors, vectors_of_terms
 from skrnn.train import Examples, writes_progress
@@ -102,7 +102,7 @@ class StartMixin(TrainingParameters, NetworkParameters, BaseEstimator):
             weights = initial_weights(spec, rng)
             if vectors is not None:
                 known = np.abs(vectors).sum(axis=1) > 0
-                weights["embedding/embeddings"][known] = vectors[known]
+                weights[EMBEDDING][known] = vectors[known]
             return tokens, sequences, spec, weights
         if fitted is self:
             self._check_unchanged("warm_start=True", "set warm_start=False")

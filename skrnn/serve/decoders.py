@@ -13,7 +13,7 @@ from skrnn.serve.batches import MAX_ROWS, MAX_ROWS_COMPILED, Packed, over_batche
 from skrnn.serve.cell import Shapes
 from skrnn.serve.cells import CELLS, cell_shapes
 from skrnn.serve.pooling import vector_width
-from skrnn.spec import Spec, States, Step
+from skrnn.spec import EMBEDDING, Spec, States, Step
 from skrnn.threads import one_blas_thread
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ class NextToken(Decoder):
         """Return the logits of all ids, (n, u) -> (n, n_ids)."""
         if self.spec.tied_embeddings:
             h = h @ self.weights["combine/kernel"] + self.weights["combine/bias"]
-            return h @ self.weights["embedding/embeddings"].T + self.weights["head/bias"]
+            return h @ self.weights[EMBEDDING].T + self.weights["head/bias"]
         return h @ self.weights["head/kernel"] + self.weights["head/bias"]
 
     @one_blas_thread()
@@ -156,7 +156,7 @@ class NextToken(Decoder):
             Maximum number of rows of a batch.
         """
         previous, following = texts.prepend(BOUNDARY), texts.append(BOUNDARY)
-        tables, known = look_up(inputs, self.weights["embedding/embeddings"], previous)
+        tables, known = look_up(inputs, self.weights[EMBEDDING], previous)
         out = np.empty(len(texts))
 
         def work(rows: np.ndarray) -> None:
@@ -190,7 +190,7 @@ class LanguageModel(NextToken):
 
     def stepper(self, source: int) -> tuple[Step, States]:
         """Return the step function and the states of a number of empty texts, see :class:`Decoder`."""
-        read = self.layer.stepper(self.weights["embedding/embeddings"])
+        read = self.layer.stepper(self.weights[EMBEDDING])
 
         def step(ids: np.ndarray, states: States) -> tuple[np.ndarray, States]:
             h, states = read(ids, states)
@@ -252,7 +252,7 @@ class Autoencoder(NextToken):
 
     def stepper(self, source: np.ndarray) -> tuple[Step, States]:
         """Return the step function and the states of texts with given encodings, see :class:`Decoder`."""
-        table = self.cell.inputs(self.weights["embedding/embeddings"])
+        table = self.cell.inputs(self.weights[EMBEDDING])
 
         def step(ids: np.ndarray, states: States) -> tuple[np.ndarray, States]:
             *own, vectors = states

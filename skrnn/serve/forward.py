@@ -18,7 +18,7 @@ from skrnn.serve.layers import LAYERS, layer_class
 from skrnn.serve.ngrams import NGrams
 from skrnn.serve.pooling import POOLINGS, vector_width
 from skrnn.serve.seq2seq import DECODERS
-from skrnn.spec import ACTIVATIONS, Spec, Weights
+from skrnn.spec import ACTIVATIONS, EMBEDDING, Spec, Weights
 from skrnn.targets import HEADS
 from skrnn.threads import one_blas_thread
 
@@ -168,7 +168,7 @@ class Forward:
 
         The whole vocabulary is folded once, as soon as the network has read as many tokens as there are ids.
         """
-        embeddings = self.weights["embedding/embeddings"]
+        embeddings = self.weights[EMBEDDING]
         self._tokens_seen += len(sequences.ids)
         if self._tables is None and self._tokens_seen >= len(embeddings):
             self._tables = self.layer.inputs(embeddings)

@@ -10,7 +10,7 @@ from skrnn.serve.decoders import token_head_width
 from skrnn.serve.layers import layer_class
 from skrnn.serve.pooling import POOLINGS, pooled_width, vector_width
 from skrnn.serve.seq2seq import DECODERS, context_width
-from skrnn.spec import Spec, Weights
+from skrnn.spec import EMBEDDING, Spec, Weights
 from skrnn.targets import HEADS
 
 __all__ = ["context_width", "head_width", "initial_weights", "vector_width", "weight_shapes"]
@@ -45,7 +45,7 @@ def weight_shapes(spec: Spec) -> Shapes:
     {'embedding/embeddings': (9, 4), 'forward_0/kernel': (4, 3),
      'forward_0/recurrent_kernel': (3, 3), 'forward_0/bias': (3,)}
     """
-    shapes: Shapes = {"embedding/embeddings": (spec.n_ids, spec.embedding_dim)}
+    shapes: Shapes = {EMBEDDING: (spec.n_ids, spec.embedding_dim)}
     shapes |= layer_class(spec).weight_shapes(spec)
     shapes |= POOLINGS[spec.pooling].weight_shapes(spec.state_width)
     if spec.n_components:

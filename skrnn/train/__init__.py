@@ -1,9 +1,9 @@
-"""Training with Keras. Only this folder imports it, and only when a function of `door` is called."""
+"""Training. Only this folder imports Keras, and only when `train_network` or `build_model` needs it."""
 
-from skrnn.train import door
 from skrnn.train.batches import Examples
 from skrnn.train.callbacks import reported
 from skrnn.train.checkpoint import Checkpoint
+from skrnn.train.door import build_model, train_network
 from skrnn.train.job import Job
 from skrnn.train.monitor import Monitor, Validation, writes_progress
 
@@ -13,7 +13,8 @@ __all__ = [
     "Job",
     "Monitor",
     "Validation",
-    "door",
+    "build_model",
     "reported",
+    "train_network",
     "writes_progress",
 ]

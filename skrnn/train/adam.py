@@ -8,9 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from skrnn.kernels import adam  # imports Numba, which is optional
-from skrnn.spec import Weights
-
-EMBEDDING = "embedding/embeddings"
+from skrnn.spec import EMBEDDING, Weights
 
 
 class Adam:
@@ -87,7 +85,7 @@ class Adam:
         norm = np.sqrt(sum(float(np.vdot(part, part)) for part in parts))
         scale = 1 / max(norm, 1.0)
         t, b1, b2 = self.n_steps + 1, float(adam.B1), float(adam.B2)
-        rate = learning_rate * np.sqrt(1 - b2**t) / (1 - b1**t)
+        rate = float(np.float32(learning_rate)) * np.sqrt(1 - b2**t) / (1 - b1**t)  # as in Keras
         for name, gradient in found.items():
             w, m, v = map(_as_matrix, self.states[name])
             adam.step(w, m, v, gradient, scale, rate)

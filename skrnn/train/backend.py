@@ -62,7 +62,7 @@ def importing_keras(wanted_by: str) -> Iterator[None]:
     RuntimeError
         If this process was forked from one that had loaded the backend.
     """
-    backend = _backend(wanted_by)
+    backend = chosen_backend(wanted_by)
     if backend in _inherited:
         title = _TITLES[backend]
         raise RuntimeError(
@@ -91,8 +91,11 @@ def importing_keras(wanted_by: str) -> Iterator[None]:
 # -- the choice -------------------------------------------------------------------------------------
 
 
-def _backend(wanted_by: str) -> str:
-    """Return the name of the backend, or raise an error that names the setting."""
+def chosen_backend(wanted_by: str) -> str:
+    """Return the name of the backend, or raise an error that names the setting.
+
+    It is "tensorflow" if none is installed.
+    """
     installed = [name for name in BACKENDS if find_spec(name)]
     name, place, remedy = _set_backend(installed)
     if name is None:

@@ -1,10 +1,9 @@
-"""The mini-batches of a training as a Keras dataset: padded ids, targets and weights."""
+"""The mini-batches of a training: padded ids, targets and weights. No Keras here."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import keras
 import numpy as np
 
 from skrnn.ragged import BOUNDARY, PAD, UNKNOWN, Ragged
@@ -20,7 +19,7 @@ _MULTIPLE = 4  # lengths of batches of pairs are multiples of it
 Batch = tuple[Any, np.ndarray, np.ndarray]  # inputs, targets, weights
 
 
-class Batches(keras.utils.PyDataset):
+class Batches:
     """Rows as padded mini-batches. The batches of an epoch depend on the seed and the epoch only.
 
     Parameters
@@ -34,7 +33,6 @@ class Batches(keras.utils.PyDataset):
     """
 
     def __init__(self, spec: Spec, recipe: Recipe, examples: Examples) -> None:
-        super().__init__()
         self.spec, self.recipe, self.examples = spec, recipe, examples
         lengths = examples.sequences.lengths
         if isinstance(examples.targets, Ragged):
@@ -55,14 +53,6 @@ class Batches(keras.utils.PyDataset):
         return len(self.batches)
 
     def __getitem__(self, index: int) -> Batch:
-        """Return one batch, with as many rows as the devices can share equally."""
-        distribution = keras.distribution.distribution()
-        batch = self.batch(index)
-        if distribution is None:
-            return batch
-        return _filled_up(batch, 2 * distribution.device_mesh.shape[0])  # rows may come in pairs
-
-    def batch(self, index: int) -> Batch:
         """Return the inputs, targets and weights of one batch."""
         rows, length = self.batches[index]
         sequences, weights = self.examples.sequences.take(rows), self.examples.weights[rows]
@@ -139,7 +129,7 @@ def _rounded(length: int) -> int:
     return -(-int(length) // _MULTIPLE) * _MULTIPLE
 
 
-def _filled_up(batch: Batch, multiple: int) -> Batch:
+def filled_up(batch: Batch, multiple: int) -> Batch:
     """Return a batch with rows of weight zero at the end, so that their number is a multiple."""
     inputs, targets, weights = batch
     rows = len(weights)

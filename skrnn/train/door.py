@@ -1,6 +1,6 @@
-"""The one door to Keras: the only functions through which the rest of the package trains or builds a model.
+"""The one door to training: the functions through which the rest of the package trains or builds models.
 
-Keras is imported at the first call, not when the package is imported.
+Keras is imported when it is first needed, not when the package is imported.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from skrnn.spec import Spec, Weights
 from skrnn.train.backend import importing_keras
+from skrnn.train.choice import can_step
 from skrnn.train.job import Job, OptimizerState
 from skrnn.train.recipe import Recipe
 
@@ -16,8 +17,11 @@ if TYPE_CHECKING:
     import keras
 
 
-def train(job: Job) -> OptimizerState:
+def train_network(job: Job) -> OptimizerState:
     """Train a network; `job.after_epoch` receives the weights.
+
+    Recurrent classifiers and regressors are trained without Keras, unless a callback, a checkpoint or a state
+    of the optimizer needs its model.
 
     Parameters
     ----------
@@ -34,12 +38,19 @@ def train(job: Job) -> OptimizerState:
     ImportError
         If Keras or its backend is not installed.
     """
+    in_steps = can_step(job.spec, job.recipe, job.wanted_by)
+    if in_steps and not (job.callbacks or job.checkpoint or job.optimizer_state is not None):
+        from skrnn.train import step  # imports Numba, which is optional
+
+        return step.run(job)
     with importing_keras(job.wanted_by):
         from skrnn.train.fit import run
-    return run(job)
+    return run(job, in_steps=in_steps)
 
 
-def model(spec: Spec, weights: Weights, recipe: Recipe, *, length: int | None, wanted_by: str) -> keras.Model:
+def build_model(
+    spec: Spec, weights: Weights, recipe: Recipe, *, length: int | None, wanted_by: str
+) -> keras.Model:
     """Return the network of a fitted estimator as a compiled Keras model.
 
     Parameters

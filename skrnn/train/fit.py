@@ -17,15 +17,12 @@ from skrnn.spec import Spec, Weights
 from skrnn.targets import HEADS
 from skrnn.threads import one_blas_thread
 from skrnn.train.compat import adam_moments, optimizer_variables
-from skrnn.train.dataset import Batches, is_sampled
+from skrnn.train.dataset import Batch, Batches, filled_up, is_sampled
 from skrnn.train.job import Job, OptimizerState
 from skrnn.train.losses import training_loss
 from skrnn.train.network import network, variables
-from skrnn.train.recipe import Recipe
-from skrnn.train.tensorflow import as_dataset, can_step, make_optimizer, recurrent_layer, set_eager
-
-RISE = 0.15  # share of the steps of "one_cycle" in which the learning rate rises
-EMBEDDING_RATE = 0.3  # times the learning rate: for embeddings that are trained with labels
+from skrnn.train.recipe import EMBEDDING_RATE, Recipe
+from skrnn.train.tensorflow import as_dataset, make_optimizer, recurrent_layer, set_eager
 
 # The model that was trained last, and no other. Tracing a new one takes 1 to 2 s and 35 MB that TensorFlow
 # never releases. Nothing that it has learned is used again.
@@ -64,13 +61,15 @@ def default_settings() -> Iterator[None]:
 
 
 @default_settings()
-def run(job: Job) -> OptimizerState:
+def run(job: Job, *, in_steps: bool) -> OptimizerState:
     """Train a network: all epochs of a job, or those that its checkpoint has not seen.
 
     Parameters
     ----------
     job : Job
         The training.
+    in_steps : bool
+        Whether compiled steps train the network; otherwise keras.Model.fit does.
 
     Returns
     -------
@@ -82,11 +81,11 @@ def run(job: Job) -> OptimizerState:
         if job.optimizer_state:
             for name, variable in optimizer_variables(model.optimizer).items():
                 variable.assign(job.optimizer_state[name])
-        done = _epochs_done(job, model, batches)
+        done = _epochs_done(job, model, batches, in_steps)
         try:
             if done < job.recipe.epochs:
                 with one_blas_thread():  # the compiled loops have threads of their own
-                    _fit(job, model, batches, done)
+                    _fit(job, model, batches, done, in_steps)
             if job.callbacks and job.after_training is not None:
                 job.after_training(lambda: job.weights | read_weights(model))
             if job.checkpoint is not None:
@@ -98,33 +97,25 @@ def run(job: Job) -> OptimizerState:
         return {name: _array(v) for name, v in optimizer_variables(model.optimizer).items()}
 
 
-def _fit(job: Job, model: keras.Model, batches: Batches, done: int) -> None:
-    """Train the epochs that are not done, in compiled steps where that is possible."""
+def _fit(job: Job, model: keras.Model, batches: Batches, done: int, in_steps: bool) -> None:
+    """Train the epochs that are not done."""
     epochs = {"initial_epoch": done, "epochs": job.recipe.epochs}
-    if not can_step(job.spec, job.recipe):
-        callbacks = _callbacks(job, batches, lambda: read_weights(model), OneCycle(job.recipe.learning_rate))
-        model.fit(as_dataset(batches), callbacks=callbacks, shuffle=False, verbose=0, **epochs)
+    if not in_steps:
+        callbacks = _callbacks(job, batches, lambda: read_weights(model), OneCycle(job.recipe))
+        model.fit(as_dataset(PaddedBatches(batches)), callbacks=callbacks, shuffle=False, verbose=0, **epochs)
         return
-    from skrnn.train import step  # imports Numba, which is optional
+    from skrnn.train import keras_step  # imports Numba, which is optional
 
     each_batch = _look_at_batches(job.callbacks)
-    cycle = OneCycle(job.recipe.learning_rate, each_batch=each_batch)
+    cycle = OneCycle(job.recipe, each_batch=each_batch)
     is_constant = job.recipe.schedule == "constant"
     named = variables(model)
     moments = {name: adam_moments(model.optimizer, v) for name, v in named.items() if v.trainable}
-    steps = step.Step(
-        model,
-        named,
-        moments,
-        batches,
+    step = keras_step.ModelStep(model, named, moments, batches)
+    keras_step.fit(
+        step,
         (lambda: float(model.optimizer.learning_rate)) if is_constant else (lambda: cycle.rate),
-        EMBEDDING_RATE,
-    )
-    step.fit(
-        model,
-        steps,
-        _callbacks(job, batches, steps.read, cycle),
-        each_epoch=bool(job.callbacks or job.checkpoint or job.optimizer_state is not None),
+        _callbacks(job, batches, step.read, cycle),
         each_batch=each_batch,
         **epochs,
     )
@@ -154,6 +145,24 @@ def _look_at_batches(callbacks: Sequence[keras.callbacks.Callback]) -> bool:
         for callback in callbacks
         for hook in hooks
     )
+
+
+class PaddedBatches(keras.utils.PyDataset):
+    """Batches as a dataset of Keras."""
+
+    def __init__(self, batches: Batches) -> None:
+        super().__init__()
+        self.batches = batches
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __getitem__(self, index: int) -> Batch:
+        """Return one batch, with as many rows as the devices can share equally."""
+        distribution, batch = keras.distribution.distribution(), self.batches[index]
+        if distribution is None:
+            return batch
+        return filled_up(batch, 2 * distribution.device_mesh.shape[0])  # rows may come in pairs
 
 
 class DrawBatches(keras.callbacks.Callback):
@@ -187,24 +196,23 @@ class ReportEpoch(keras.callbacks.Callback):
 
 
 class OneCycle(keras.callbacks.Callback):
-    """Raises the learning rate, then lowers it to zero (Smith & Topin 2019; Loshchilov & Hutter 2017).
+    """Sets the learning rate of schedule="one_cycle".
 
-    keras.optimizers.schedules.CosineDecay with `warmup_target` gives the same rates, within 5e-10. In an
-    optimizer, it would be part of the traced model, which could then not be used for the next fit; called for
-    each step, it takes milliseconds.
+    As a schedule in the optimizer, it would be part of the traced model, which could then not be used for the
+    next fit; called for each step, it takes milliseconds.
 
     Parameters
     ----------
-    peak : float
-        The highest learning rate.
+    recipe : Recipe
+        Has the rate of each step.
     each_batch : bool, default=True
         Whether the optimizer gets the rate of each step, and not only that of the last step of an epoch.
     """
 
-    def __init__(self, peak: float, *, each_batch: bool = True) -> None:
+    def __init__(self, recipe: Recipe, *, each_batch: bool = True) -> None:
         super().__init__()
-        self.peak, self.each_batch, self.done = peak, each_batch, 0
-        self.rate, self.warns = peak, True  # the rate that was set last
+        self.recipe, self.each_batch, self.done = recipe, each_batch, 0
+        self.rate, self.warns = recipe.learning_rate, True  # the rate that was set last
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Note the learning rate, which may be that of a checkpoint."""
@@ -218,8 +226,7 @@ class OneCycle(keras.callbacks.Callback):
         """Set the learning rate of a step."""
         if batch == 0 and self.warns:
             self._warn_of_another_schedule(float(_array(self.model.optimizer.learning_rate)))
-        share = (self.done + batch + 1) / (self.params["epochs"] * self.params["steps"] + 1)
-        self.rate = self.peak * one_cycle(share)
+        self.rate = self.recipe.rate(self.done + batch, self.params["epochs"] * self.params["steps"])
         if self.each_batch or batch == self.params["steps"] - 1:
             self.model.optimizer.learning_rate = self.rate
 
@@ -234,13 +241,6 @@ class OneCycle(keras.callbacks.Callback):
             )
 
 
-def one_cycle(share: float) -> float:
-    """Return the learning rate, relative to its peak, after a share of all steps."""
-    if share < RISE:
-        return share / RISE
-    return (1 + np.cos(np.pi * (share - RISE) / (1 - RISE))) / 2
-
-
 # -- the model --------------------------------------------------------------------------------------
 
 
@@ -251,13 +251,13 @@ def borrowed_model(job: Job) -> Iterator[keras.Model]:
     A model that the user's callbacks have seen is not used again, and neither is one whose training failed.
     """
     spec, recipe = job.spec, job.recipe
-    layer = recurrent_layer(spec, recipe, training=True)  # SKRNN_COMPILED may have changed
+    layer = recurrent_layer(spec, recipe)  # SKRNN_COMPILED may have changed
     key = spec, recipe.compiled, layer, is_sampled(spec), keras.distribution.distribution()
     with _lock:  # a training has the model to itself; a second one builds another
         found = _last_model.pop(key, None)
         _last_model.clear()
     if found is None:
-        model = training_model(spec, job.weights, recipe)
+        model = training_model(spec, job.weights, recipe, layer)
         # each variable of a new optimizer holds one number everywhere
         start = {name: _array(v).flat[0] for name, v in optimizer_variables(model.optimizer).items()}
     else:
@@ -270,9 +270,11 @@ def borrowed_model(job: Job) -> Iterator[keras.Model]:
             _last_model[key] = model, start
 
 
-def training_model(spec: Spec, weights: Weights, recipe: Recipe) -> keras.Model:
-    """Return a new compiled model for training."""
-    model = network(spec, weights, recipe, training=True, sampled=is_sampled(spec))
+def training_model(
+    spec: Spec, weights: Weights, recipe: Recipe, layer: type[keras.layers.Layer]
+) -> keras.Model:
+    """Return a new compiled model for training, with recurrent layers of a class."""
+    model = network(spec, weights, recipe, recurrent=layer, training=True, sampled=is_sampled(spec))
     rate = 1.0 if HEADS[spec.head].predicts_ids else EMBEDDING_RATE
     optimizer = make_optimizer(recipe.optimizer, recipe.learning_rate, training=True, embedding_rate=rate)
     model.compile(optimizer=optimizer, loss=training_loss(spec, recipe), jit_compile=False)
@@ -346,11 +348,11 @@ class SaveState(keras.callbacks.Callback):
             self.checkpoint.write(epoch, arrays, stopped=self.model.stop_training)
 
 
-def _epochs_done(job: Job, model: keras.Model, batches: Batches) -> int:
+def _epochs_done(job: Job, model: keras.Model, batches: Batches, in_steps: bool) -> int:
     """Restore the state of a checkpoint and return how many epochs need not be trained again."""
     if job.checkpoint is None:
         return 0
-    state = job.checkpoint.read(_identity(job, model, batches))
+    state = job.checkpoint.read(_identity(job, model, batches, in_steps))
     if state is None:
         return 0
     for variable, array in zip(_state(model), state["arrays"], strict=True):
@@ -363,7 +365,7 @@ def _state(model: keras.Model) -> list[Any]:
     return [v for layer in model.layers for v in layer.variables] + model.optimizer.variables
 
 
-def _identity(job: Job, model: keras.Model, batches: Batches) -> dict[str, Any]:
+def _identity(job: Job, model: keras.Model, batches: Batches, in_steps: bool) -> dict[str, Any]:
     """Return what a training depends on, each value under the name that an error message shows."""
     backend = keras.backend.backend()
     settings = model.optimizer.get_config() | {"name": ""}  # Keras counts the optimizers of a process in it
@@ -379,6 +381,6 @@ def _identity(job: Job, model: keras.Model, batches: Batches) -> dict[str, Any]:
         "dropout, noise, r_drop or what is frozen": f"{job.recipe.compiled}, {job.recipe.noise}",
         "epochs": str(job.recipe.epochs),
         "the architecture": repr(job.spec),
-        "SKRNN_COMPILED or what it allows": str(can_step(job.spec, job.recipe)),
+        "SKRNN_COMPILED or what it allows": str(in_steps),
         "the versions of Keras, its backend or NumPy": " ".join(versions),
     }

@@ -27,7 +27,7 @@ from skrnn.serve import (
     cell_weights,
     pack,
 )
-from skrnn.spec import Spec, Weights
+from skrnn.spec import EMBEDDING, Spec, Weights
 from skrnn.targets import HEADS, Supervised
 from skrnn.train.loop import Loop, Memory, column_sums
 from skrnn.train.recipe import Recipe
@@ -85,6 +85,14 @@ class Gradients:
             for level in range(self.spec.n_layers)
         ]
 
+    @property
+    def trained(self) -> list[str]:
+        """The names of the weights that are trained."""
+        kept = {"nothing": (), "embedding": (EMBEDDING,), "encoder": (EMBEDDING, *self.spec.directions)}
+        fixed = (*kept[self.recipe.frozen], "ngrams/hashes", "ngrams/idf", "ngrams/factor")
+        unused = () if self.ngrams else ("ngrams/",)
+        return [name for name in self.weights if not name.startswith((*fixed, *unused))]
+
     def __call__(
         self, rows: Ragged, targets: np.ndarray, weights: np.ndarray, n_rows: int, rng: np.random.Generator
     ) -> Result:
@@ -109,7 +117,7 @@ class Gradients:
         result : Result
         """
         self.memory.release()
-        packed, found, table = pack(rows), Weights(), self.weights["embedding/embeddings"]
+        packed, found, table = pack(rows), Weights(), self.weights[EMBEDDING]
         x = table.take(packed.ids, axis=0, out=self.memory(len(packed.ids), table.shape[1]), mode="clip")
         x, back_embedding = self._dropout(x, rng)
         back_levels = []

@@ -12,10 +12,9 @@ from skrnn.ragged import PAD
 from skrnn.serve import CELLS, head_width
 from skrnn.spec import Spec, Weights
 from skrnn.targets import HEADS
-from skrnn.train.layers import FLOAT, DecoderAttention, IdsHead, NGrams, TiedEmbedding, pool
+from skrnn.train.layers import FLOAT, KERAS_LAYERS, DecoderAttention, IdsHead, NGrams, TiedEmbedding, pool
 from skrnn.train.recipe import Recipe
 from skrnn.train.self_attention import read_by_self_attention
-from skrnn.train.tensorflow import recurrent_layer
 
 
 def network(
@@ -24,6 +23,7 @@ def network(
     recipe: Recipe | None = None,
     *,
     length: int | None = None,
+    recurrent: type[keras.layers.Layer] | None = None,
     training: bool = False,
     sampled: bool = False,
 ) -> keras.Model:
@@ -39,6 +39,8 @@ def network(
         Dropout, and what training leaves unchanged. None for no dropout.
     length : int, default=None
         Number of columns of the input; None for any.
+    recurrent : type, default=None
+        The class of recurrent layers; None for that of Keras.
     training : bool, default=False
         Whether the model is for training. A language model then predicts at each step and in both directions,
         not only after the last step, and heads that predict ids return logits.
@@ -54,7 +56,8 @@ def network(
         bidirectional language model takes [ids after a boundary, ids before a boundary]. A "seq2seq" model
         takes [ids of the source, previous ids of the target] and returns (b, s, n_outputs).
     """
-    build = Builder(spec, recipe or Recipe(), length, training=training, sampled=sampled)
+    recurrent = recurrent or KERAS_LAYERS[spec.cell]
+    build = Builder(spec, recipe or Recipe(), recurrent, length, training=training, sampled=sampled)
     outputs = build.text_to_text() if spec.head == "seq2seq" else build.text_to_head()
     inputs = build.inputs
     model = keras.Model(inputs if len(inputs) > 1 else inputs[0], outputs, name="skrnn")
@@ -73,17 +76,23 @@ class Builder:
 
     Parameters
     ----------
-    spec, recipe, length, training, sampled
+    spec, recipe, recurrent, length, training, sampled
         As for :func:`network`.
     """
 
     def __init__(
-        self, spec: Spec, recipe: Recipe, length: int | None, *, training: bool, sampled: bool
+        self,
+        spec: Spec,
+        recipe: Recipe,
+        recurrent: type[keras.layers.Layer],
+        length: int | None,
+        *,
+        training: bool,
+        sampled: bool,
     ) -> None:
-        self.spec, self.recipe, self.length = spec, recipe, length
+        self.spec, self.recipe, self.recurrent, self.length = spec, recipe, recurrent, length
         self.training, self.sampled = training, sampled
         self.encoder_is_frozen = recipe.frozen == "encoder"
-        self.recurrent = recurrent_layer(spec, recipe, training=training)
         self.inputs: list[Any] = []
         self.seed = 0
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 Frozen = Literal["nothing", "embedding", "encoder"]
 Schedule = Literal["one_cycle", "constant"]
 
+RISE = 0.15  # share of the steps of "one_cycle" in which the learning rate rises
+EMBEDDING_RATE = 0.3  # times the learning rate: for embeddings that are trained with labels
 MAX_TOKENS_READ = (
     2**24
 )  # tokens that epochs="auto" reads in all epochs together, if 4 epochs do not exceed it
@@ -66,6 +69,19 @@ class Recipe:
     label_smoothing: float = 0.0
     frozen: Frozen = "nothing"
     seed: int = 0
+
+    def rate(self, step: int, n_steps: int) -> float:
+        """Return the learning rate of a step, counted from 0, of all the steps of a training.
+
+        "one_cycle" raises it, then lowers it to zero (Smith & Topin 2019; Loshchilov & Hutter 2017).
+        keras.optimizers.schedules.CosineDecay with `warmup_target` gives the same rates, within 5e-10.
+        """
+        if self.schedule == "constant":
+            return self.learning_rate
+        share = (step + 1) / (n_steps + 1)
+        if share < RISE:
+            return self.learning_rate * share / RISE
+        return self.learning_rate * (1 + math.cos(math.pi * (share - RISE) / (1 - RISE))) / 2
 
     @property
     def compiled(self) -> tuple:

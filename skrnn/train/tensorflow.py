@@ -15,11 +15,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from skrnn.kernels import use_compiled
 from skrnn.serve import CELLS
 from skrnn.spec import Spec
-from skrnn.targets import HEADS
 from skrnn.threads import in_threads, n_parts
+from skrnn.train.choice import compiles, on_cpu
 from skrnn.train.compat import adam_moments, trainable_variables, variable_path
 from skrnn.train.layers import KERAS_LAYERS
 from skrnn.train.recipe import Recipe
@@ -27,8 +26,8 @@ from skrnn.train.recipe import Recipe
 MANY_ROWS = 2**16  # rows of an embedding: with more, a step updates only the rows that its batch has read
 
 
-def recurrent_layer(spec: Spec, recipe: Recipe, *, training: bool) -> type[keras.layers.Layer]:
-    """Return the class of a recurrent layer: Keras' own, or in training one with a compiled loop.
+def recurrent_layer(spec: Spec, recipe: Recipe) -> type[keras.layers.Layer]:
+    """Return the class of a recurrent layer for training: Keras' own, or one with a compiled loop.
 
     Parameters
     ----------
@@ -36,27 +35,10 @@ def recurrent_layer(spec: Spec, recipe: Recipe, *, training: bool) -> type[keras
         The architecture.
     recipe : Recipe
         With recurrent dropout there is no compiled loop.
-    training : bool
-        Whether the layer is for training.
     """
-    plain = not recipe.recurrent_dropout and _on_cpu()
-    if training and plain and use_compiled(spec.cell, spec.rnn_activation):
+    if compiles(spec, recipe, "The training"):
         return _compiled_layer(spec.cell)
     return KERAS_LAYERS[spec.cell]
-
-
-def can_step(spec: Spec, recipe: Recipe) -> bool:
-    """Return whether a :class:`skrnn.train.step.Step` can train a network.
-
-    It trains recurrent networks that read one text and have one output layer, by Adam, on CPUs.
-    """
-    one_output = not HEADS[spec.head].predicts_ids
-    plain = one_output and spec.is_recurrent and not recipe.recurrent_dropout and recipe.optimizer == "adam"
-    if not (plain and _on_cpu() and use_compiled(spec.cell, spec.rnn_activation)):
-        return False
-    from skrnn.train.gradients import are_known  # imports Numba, which is optional
-
-    return are_known(spec)
 
 
 def make_optimizer(
@@ -78,7 +60,7 @@ def make_optimizer(
         that already hold information.
     """
     kind = type(keras.optimizers.get(name))
-    if training and kind is keras.optimizers.Adam and _on_cpu():
+    if training and kind is keras.optimizers.Adam and on_cpu("The training"):
         kind = _fused_adam()
     if embedding_rate != 1.0:
         kind = _with_embedding_rate(kind, embedding_rate)
@@ -143,8 +125,8 @@ def _fused_adam() -> type[keras.optimizers.Adam]:
 def as_dataset(batches: keras.utils.PyDataset) -> Any:
     """Return batches as a tf.data.Dataset; for other backends return them unchanged.
 
-    The dataset that Keras makes itself is tuned by a thread that sleeps for up to a minute, and the end of an
-    epoch often waits for it.
+    The dataset that Keras makes itself is tuned by a thread that sleeps for up to a minute, and
+    the end of an epoch often waits for it.
     """
     if keras.backend.backend() != "tensorflow":
         return batches
@@ -168,14 +150,6 @@ def set_eager(eager: bool) -> bool:
     before = tf.config.functions_run_eagerly()
     tf.config.run_functions_eagerly(eager)
     return before
-
-
-def _on_cpu() -> bool:
-    if keras.backend.backend() != "tensorflow" or keras.distribution.distribution():
-        return False
-    import tensorflow as tf
-
-    return not tf.config.list_logical_devices("GPU")  # on a GPU, cuDNN has a loop of its own
 
 
 @cache

@@ -1,22 +1,31 @@
 """Training in compiled steps against training by Keras."""
 
+import ast
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
 
-from skrnn import RNNTextClassifier
 from skrnn.ragged import Ragged
 from skrnn.serve.ngrams import ngram_hashes
 from skrnn.serve.weights import weight_shapes
 from skrnn.spec import Spec
 from skrnn.train import Examples, Job
 from skrnn.train.batches import epoch
-from skrnn.train.door import train
-from skrnn.train.fit import one_cycle
+from skrnn.train.choice import can_step as can_step_for
+from skrnn.train.choice import on_cpu
+from skrnn.train.door import train_network as train
 from skrnn.train.recipe import Recipe
-from skrnn.train.tensorflow import can_step
 
 pytest.importorskip("numba")
+
+
+def can_step(spec, recipe):
+    return can_step_for(spec, recipe, "a test")
+
+
 SIZES = {"n_ids": 40, "embedding_dim": 6, "rnn_units": 5}
 BINARY = {"head": "binary", "n_outputs": 1}
 CLASSES = {"head": "multiclass", "n_outputs": 3}
@@ -251,7 +260,7 @@ def test_callbacks_see_the_last_rate_of_each_epoch():
 
     recipe = Recipe(epochs=2, batch_size=4, learning_rate=0.01, schedule="one_cycle")
     train(make_job(Spec(**SIZES, layer="gru", **BINARY), recipe, callbacks=[AtEpochEnd()])[0])
-    assert rates == pytest.approx([0.01 * one_cycle(i / 31) for i in (15, 30)], rel=1e-5)
+    assert rates == pytest.approx([recipe.rate(i, 30) for i in (14, 29)], rel=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -277,9 +286,39 @@ def test_keras_trains_networks_whose_gradient_is_not_known(name, monkeypatch):
     assert not can_step(spec, recipe)
 
 
-def test_a_default_fit_takes_compiled_steps(monkeypatch):
-    calls = []
-    monkeypatch.setattr("skrnn.train.step.fit", lambda *args, **options: calls.append(options))
-    texts, labels = ["good film", "bad film"] * 8, [0, 1] * 8
-    RNNTextClassifier(random_state=0).fit(texts, labels)
-    assert [(call["each_epoch"], call["each_batch"]) for call in calls] == [(False, False)]
+FIT = """
+import sys
+from skrnn import RNNTextClassifier
+texts, labels = ["good film", "bad film", "a film"] * 8, [0, 1, 1] * 8
+options = {"rnn_units": 4, "random_state": 0}
+fitted = RNNTextClassifier(**options).fit(texts, labels)
+print(fitted.predict_proba(texts).tolist())
+print(sorted({"keras", "tensorflow"} & sys.modules.keys()))
+import keras
+callbacks = [keras.callbacks.Callback()]
+print(RNNTextClassifier(**options, callbacks=callbacks).fit(texts, labels).predict_proba(texts).tolist())
+print(fitted.model_.predict(fitted.padded_ids(texts), verbose=0).ravel().tolist())
+"""
+
+
+def test_a_default_fit_does_not_import_keras_and_equals_a_fit_with_its_model():
+    done = subprocess.run([sys.executable, "-c", FIT], check=True, capture_output=True, text=True)
+    own, imported, with_callback, of_model = map(ast.literal_eval, done.stdout.splitlines())
+    assert imported == []
+    assert own == with_callback
+    np.testing.assert_allclose(of_model, np.array(own)[:, 1], atol=1e-6)
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_the_chosen_backend_decides_what_trains(backend, monkeypatch):
+    monkeypatch.setattr("skrnn.train.choice.chosen_backend", lambda wanted_by: backend)
+    assert can_step(Spec(**SIZES, layer="gru", **BINARY), Recipe()) == (backend == "tensorflow")
+
+
+@pytest.mark.parametrize(("device", "asks"), [("nvidia0", True), ("kfd", True), ("null", False)])
+def test_tensorflow_is_asked_for_gpus_where_there_may_be_one(device, asks, tmp_path, monkeypatch):
+    pytest.importorskip("tensorflow")
+    (tmp_path / device).touch()
+    monkeypatch.setattr("skrnn.train.choice._DEVICES", tmp_path)
+    monkeypatch.setattr("tensorflow.config.list_logical_devices", lambda kind=None: [kind])
+    assert on_cpu("a test") != asks

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from skrnn.serve.cells import CELLS
 from skrnn.spec import Spec
+from skrnn.train.layers import KERAS_LAYERS
 from skrnn.train.recipe import Recipe
 from skrnn.train.tensorflow import make_optimizer, recurrent_layer
 
@@ -20,7 +21,11 @@ ARGUMENTS = {"return_sequences": True, "return_state": True, "dtype": "float32"}
 
 def layer_class(layer, *, training, rnn_activation="tanh", recurrent_dropout=0.0):
     spec = Spec(n_ids=5, embedding_dim=D, layer=layer, rnn_units=U, rnn_activation=rnn_activation)
-    return recurrent_layer(spec, Recipe(recurrent_dropout=recurrent_dropout), training=training)
+    return (
+        recurrent_layer(spec, Recipe(recurrent_dropout=recurrent_dropout))
+        if training
+        else KERAS_LAYERS[layer]
+    )
 
 
 def make_tensors(layer):
@@ -88,14 +93,13 @@ def test_results_do_not_depend_on_how_a_batch_is_divided_among_threads(layer, mo
 @pytest.mark.parametrize(
     "options",
     [
-        {"training": True, "rnn_activation": "relu"},
-        {"training": True, "recurrent_dropout": 0.1},
-        {"training": False},
+        {"rnn_activation": "relu"},
+        {"recurrent_dropout": 0.1},
     ],
-    ids=["relu", "recurrent dropout", "not training"],
+    ids=["relu", "recurrent dropout"],
 )
 def test_keras_runs_the_layers_that_have_no_compiled_loop(options):
-    assert layer_class("gru", **options) is keras.layers.GRU
+    assert layer_class("gru", training=True, **options) is keras.layers.GRU
 
 
 def test_keras_runs_all_layers_without_compiled_loops(monkeypatch):
