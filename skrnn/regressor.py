@@ -20,7 +20,8 @@ class RNNTextRegressor(RegressorMixin, SupervisedMixin, BaseRNNText):
 
     It splits texts into tokens, embeds the tokens, reads them with a recurrent network, pools the hidden
     states to one vector and predicts the numbers by a linear layer. The loss is the squared error of
-    standardised targets. Keras trains the network; NumPy computes every prediction.
+    standardised targets. Compiled loops or Keras train the network; NumPy computes
+    every prediction.
 
     Parameters
     ----------

@@ -112,15 +112,19 @@ def find_spec(cls, name, path=None, target=None, own=PathFinder.find_spec):
 
 PathFinder.find_spec = classmethod(find_spec)  # as if the module were not installed
 import skrnn
+texts, labels = ["good film", "bad film"] * 4, [1, 0] * 4
 try:
-    skrnn.RNNTextClassifier().fit(["good film", "bad film"], [1, 0])
+    skrnn.RNNTextEncoder(objective="autoencoder").fit(texts)
 except ImportError as error:
     print(error)
+print(skrnn.RNNTextClassifier(epochs=1).fit(texts, labels).n_iter_)
+print(skrnn.RNNTextRegressor(epochs=1).fit(texts, labels).n_iter_)
 """
 
 
 @pytest.mark.parametrize("module", ["keras", "tensorflow"])
-def test_fit_without_keras_or_its_backend_says_what_to_install(module, monkeypatch):
+def test_fit_without_keras_or_its_backend_trains_or_says_what_to_install(module, monkeypatch):
+    pytest.importorskip("numba")
     monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
     done = subprocess.run(
         [sys.executable, "-c", FIT_WITHOUT_A_MODULE.format(module=module)],
@@ -128,9 +132,12 @@ def test_fit_without_keras_or_its_backend_says_what_to_install(module, monkeypat
         text=True,
         check=True,
     )
-    assert done.stdout.startswith("RNNTextClassifier.fit needs Keras and a backend for training, but ")
-    assert f" {module} cannot be imported. " in done.stdout
-    assert "pip install keras tensorflow numba" in done.stdout
+    message, *n_epochs = done.stdout.splitlines()
+    assert message.startswith("RNNTextEncoder.fit needs Keras and a backend for training, but ")
+    assert f" {module} cannot be imported. " in message
+    assert "pip install keras tensorflow numba" in message
+    assert "With numba alone, classifiers and regressors with recurrent layers can be trained" in message
+    assert n_epochs == ["1", "1"]
 
 
 def test_an_import_error_of_the_package_is_not_reported_as_a_missing_backend():

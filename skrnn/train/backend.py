@@ -83,7 +83,8 @@ def importing_keras(wanted_by: str) -> Iterator[None]:
         raise ImportError(
             f"{wanted_by} needs Keras and a backend for training, but {error.name or error} cannot be "
             "imported. Install both: pip install keras tensorflow numba (or: keras jax; or: keras torch). "
-            "Fitted estimators predict without them.",
+            "With numba alone, classifiers and regressors with recurrent layers can be trained, unless they "
+            "have callbacks or a checkpoint. Fitted estimators predict without any of them.",
             name=error.name,
         ) from error
 
