@@ -246,10 +246,14 @@ def test_a_random_network_is_fitted_without_a_backend():
     assert run(code) == "[]"
 
 
-def test_fitting_loads_keras():
+@pytest.mark.parametrize(("optimizer", "expected"), [("adam", {"numba", "llvmlite"}), ("nadam", {"keras"})])
+def test_fitting_loads_what_trains(optimizer, expected):
     """Without this test, the tests above would also pass if sys.modules never listed a backend."""
-    code = f"import skrnn; skrnn.RNNTextClassifier(rnn_units=2, epochs=1).fit({TEXTS}, {LABELS}); {LOADED}"
-    assert "keras" in run(code)
+    pytest.importorskip("numba")
+    options = f"rnn_units=2, epochs=1, optimizer={optimizer!r}"
+    code = f"import skrnn; skrnn.RNNTextClassifier({options}).fit({TEXTS}, {LABELS}); {LOADED}"
+    loaded = set(ast.literal_eval(run(code)))
+    assert loaded == expected if optimizer == "adam" else loaded > expected
 
 
 # -- parameters, attributes and methods ------------------------------------------------------------------

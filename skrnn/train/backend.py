@@ -92,15 +92,15 @@ def importing_keras(wanted_by: str) -> Iterator[None]:
 # -- the choice -------------------------------------------------------------------------------------
 
 
-def chosen_backend(wanted_by: str) -> str:
+def chosen_backend(wanted_by: str, *, default: str | None = None) -> str:
     """Return the name of the backend, or raise an error that names the setting.
 
-    It is "tensorflow" if none is installed.
+    If the user has set none, it is `default`, or else the first that is installed, or else "tensorflow".
     """
     installed = [name for name in BACKENDS if find_spec(name)]
     name, place, remedy = _set_backend(installed)
     if name is None:
-        return installed[0] if installed else "tensorflow"
+        return default or (installed[0] if installed else "tensorflow")
     if name not in BACKENDS:
         known = ", ".join(map(repr, BACKENDS))
         raise ValueError(f"{wanted_by} needs one of the backends {known}, but {place} is {name!r}. {remedy}")

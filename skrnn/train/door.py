@@ -38,8 +38,9 @@ def train_network(job: Job) -> OptimizerState:
     ImportError
         If Keras or its backend is not installed.
     """
-    in_steps = can_step(job.spec, job.recipe, job.wanted_by)
-    if in_steps and not (job.callbacks or job.checkpoint or job.optimizer_state is not None):
+    on_model = bool(job.callbacks or job.checkpoint or job.optimizer_state is not None)
+    in_steps = can_step(job.spec, job.recipe, job.wanted_by, on_model=on_model)
+    if in_steps and not on_model:
         from skrnn.train import step  # imports Numba, which is optional
 
         return step.run(job)

@@ -23,7 +23,7 @@ pytest.importorskip("numba")
 
 
 def can_step(spec, recipe):
-    return can_step_for(spec, recipe, "a test")
+    return can_step_for(spec, recipe, "a test", on_model=False)
 
 
 SIZES = {"n_ids": 40, "embedding_dim": 6, "rnn_units": 5}
@@ -309,10 +309,23 @@ def test_a_default_fit_does_not_import_keras_and_equals_a_fit_with_its_model():
     np.testing.assert_allclose(of_model, np.array(own)[:, 1], atol=1e-6)
 
 
-@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
-def test_the_chosen_backend_decides_what_trains(backend, monkeypatch):
-    monkeypatch.setattr("skrnn.train.choice.chosen_backend", lambda wanted_by: backend)
-    assert can_step(Spec(**SIZES, layer="gru", **BINARY), Recipe()) == (backend == "tensorflow")
+@pytest.mark.parametrize(
+    ("is_set", "backend", "on_model", "expected"),
+    [
+        (True, "tensorflow", True, True),
+        (True, "jax", True, False),
+        (True, "jax", False, False),
+        (False, "jax", True, False),
+        (False, "jax", False, True),
+    ],
+)
+def test_the_chosen_backend_decides_what_trains(is_set, backend, on_model, expected, monkeypatch):
+    def chosen(wanted_by, default=None):
+        return backend if is_set else default or backend
+
+    monkeypatch.setattr("skrnn.train.choice.chosen_backend", chosen)
+    spec = Spec(**SIZES, layer="gru", **BINARY)
+    assert can_step_for(spec, Recipe(), "a test", on_model=on_model) == expected
 
 
 @pytest.mark.parametrize(("device", "asks"), [("nvidia0", True), ("kfd", True), ("null", False)])
