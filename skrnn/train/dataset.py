@@ -11,6 +11,7 @@ from skrnn.ragged import BOUNDARY, PAD, UNKNOWN, Ragged
 from skrnn.spec import Spec
 from skrnn.targets import HEADS
 from skrnn.train.batches import Examples, add_noise, buckets, epoch
+from skrnn.train.processes import share
 from skrnn.train.recipe import Recipe
 
 N_SAMPLED = 2048  # ids besides those of a batch by which the softmax of a large vocabulary is estimated
@@ -55,12 +56,8 @@ class Batches(keras.utils.PyDataset):
         return len(self.batches)
 
     def __getitem__(self, index: int) -> Batch:
-        """Return one batch, with as many rows as the devices can share equally."""
-        distribution = keras.distribution.distribution()
-        batch = self.batch(index)
-        if distribution is None:
-            return batch
-        return _filled_up(batch, 2 * distribution.device_mesh.shape[0])  # rows may come in pairs
+        """Return one batch, or the rows of it that this process trains on."""
+        return share(self.batch(index))
 
     def batch(self, index: int) -> Batch:
         """Return the inputs, targets and weights of one batch."""
@@ -137,21 +134,6 @@ def _token_weights(targets: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 def _rounded(length: int) -> int:
     return -(-int(length) // _MULTIPLE) * _MULTIPLE
-
-
-def _filled_up(batch: Batch, multiple: int) -> Batch:
-    """Return a batch with rows of weight zero at the end, so that their number is a multiple."""
-    inputs, targets, weights = batch
-    rows = len(weights)
-    lacking = -rows % multiple
-    if not lacking:
-        return batch
-    if weights.ndim == 1:  # the loss is a mean over rows
-        weights = weights * np.float32((rows + lacking) / rows)
-    weights = np.concatenate([weights, np.zeros((lacking, *weights.shape[1:]), np.float32)])
-    arrays = [*(inputs if isinstance(inputs, tuple) else [inputs]), targets]
-    *longer, targets = (np.concatenate([a, a[-1:].repeat(lacking, axis=0)]) for a in arrays)
-    return tuple(longer) if isinstance(inputs, tuple) else longer[0], targets, weights
 
 
 def is_sampled(spec: Spec) -> bool:

@@ -21,6 +21,7 @@ from skrnn.train.dataset import Batches, is_sampled
 from skrnn.train.job import Job, OptimizerState
 from skrnn.train.losses import training_loss
 from skrnn.train.network import network, variables
+from skrnn.train.processes import connected, require_agreement, several_processes
 from skrnn.train.recipe import Recipe
 from skrnn.train.tensorflow import as_dataset, can_step, make_optimizer, recurrent_layer, set_eager
 
@@ -78,7 +79,7 @@ def run(job: Job) -> OptimizerState:
         The state of the optimizer, if the job continues one.
     """
     batches = Batches(job.spec, job.recipe, job.examples)
-    with borrowed_model(job) as model:
+    with connected(job.wanted_by, job.checkpoint is not None), borrowed_model(job) as model:
         if job.optimizer_state:
             for name, variable in optimizer_variables(model.optimizer).items():
                 variable.assign(job.optimizer_state[name])
@@ -275,7 +276,8 @@ def training_model(spec: Spec, weights: Weights, recipe: Recipe) -> keras.Model:
     model = network(spec, weights, recipe, training=True, sampled=is_sampled(spec))
     rate = 1.0 if HEADS[spec.head].predicts_ids else EMBEDDING_RATE
     optimizer = make_optimizer(recipe.optimizer, recipe.learning_rate, training=True, embedding_rate=rate)
-    model.compile(optimizer=optimizer, loss=training_loss(spec, recipe), jit_compile=False)
+    compiles = keras.backend.backend() == "jax"  # otherwise Keras runs JAX operation by operation
+    model.compile(optimizer=optimizer, loss=training_loss(spec, recipe), jit_compile=compiles)
     model.optimizer.build(model.trainable_variables)
     return model
 
@@ -348,9 +350,11 @@ class SaveState(keras.callbacks.Callback):
 
 def _epochs_done(job: Job, model: keras.Model, batches: Batches) -> int:
     """Restore the state of a checkpoint and return how many epochs need not be trained again."""
-    if job.checkpoint is None:
+    if job.checkpoint is None and not several_processes():
         return 0
-    state = job.checkpoint.read(_identity(job, model, batches))
+    identity = _identity(job, model, batches)
+    state = None if job.checkpoint is None else job.checkpoint.read(identity)
+    require_agreement(identity | {"the epochs in the checkpoint": str(state and state["epoch"])})
     if state is None:
         return 0
     for variable, array in zip(_state(model), state["arrays"], strict=True):

@@ -1,0 +1,217 @@
+"""Scoring, searches and training on Dask, Spark, Ray and JAX, each on a cluster of this machine."""
+
+import os
+import re
+import signal
+import sys
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from shutil import which
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from skrnn import RNNTextClassifier, load, save
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "scaling.md").read_text("utf-8")
+SECTIONS = dict(re.findall(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", PAGE, re.M | re.S))
+N_PARTS, N_ROWS = 6, 40
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # of the engines
+
+
+def skip_without(*modules):
+    """Skip a test whose engine is not installed. Spark also needs Java."""
+    for name in modules:
+        if find_spec(name) is None:
+            pytest.skip(f"needs {name}, which the extra engines installs")
+    if "pyspark" in modules and not (which("java") or "JAVA_HOME" in os.environ):
+        pytest.skip("Spark needs Java, for example from the Debian package default-jre-headless")
+
+
+# -- scoring: functions from a folder of Parquet files to another ---------------------------------------
+
+
+def on_dask(function, source, target):
+    skip_without("dask", "distributed", "pyarrow")
+    import dask.dataframe as dd
+    from distributed import Client, LocalCluster
+
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster):
+        meta = {"id": int, "text": str, "probability": float}
+        dd.read_parquet(source).map_partitions(function, meta=meta).to_parquet(target)
+
+
+def spark_session():
+    from pyspark.sql import SparkSession
+
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    # one task for each file; "4" lets a task fail three times
+    session = SparkSession.builder.master("local[2, 4]").config("spark.ui.enabled", "false")
+    return session.config("spark.sql.files.openCostInBytes", 2**40).getOrCreate()
+
+
+def on_spark(function, source, target):
+    skip_without("pyspark", "pyarrow")
+    with spark_session() as session:
+        frame = session.read.parquet(source).select("id", "text")
+        frame = frame.mapInPandas(
+            lambda parts: map(function, parts), "id long, text string, probability double"
+        )
+        frame.write.parquet(target)
+
+
+def on_ray(function, source, target):
+    skip_without("ray", "pyarrow")
+    import ray
+
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    try:
+        data = ray.data.read_parquet(source, override_num_blocks=N_PARTS + 1)
+        data.map_batches(function, batch_format="pandas", batch_size=None).write_parquet(target)
+    finally:
+        ray.shutdown()
+
+
+each_engine = pytest.mark.parametrize("on_engine", [on_dask, on_spark, on_ray])
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """Return the paths of two saved classifiers that differ."""
+    folder = tmp_path_factory.mktemp("models")
+    texts, labels = ["good film", "bad film", "a very good one", "so bad"] * 8, [1, 0] * 16
+    for seed in range(2):
+        classifier = RNNTextClassifier(rnn_units=4, epochs=2, learning_rate=0.01, random_state=seed)
+        save(classifier.fit(texts, labels), folder / f"{seed}.skrnn")
+    return [str(folder / f"{seed}.skrnn") for seed in range(2)]
+
+
+@pytest.fixture
+def source(tmp_path):
+    """Return a folder of Parquet files, one of which has no rows."""
+    words = np.array(["good", "bad", "film", "very", "a", "so", "one", "new"])
+    rng = np.random.default_rng(0)
+    folder = tmp_path / "source"
+    folder.mkdir()
+    for part in range(N_PARTS):
+        texts = [" ".join(words[rng.integers(0, 8, 1 + i % 7)]) for i in range(N_ROWS)]
+        frame = pd.DataFrame({"id": np.arange(N_ROWS) + part * N_ROWS, "text": texts})
+        frame.to_parquet(folder / f"{part}.parquet", index=False)
+    frame[:0].to_parquet(folder / "empty.parquet", index=False)
+    return str(folder)
+
+
+def scored(model, log, before_each=None):
+    """Return a function for the workers. It notes each call in a file: rows, threads and peak memory."""
+
+    def function(frame):
+        import os
+        from pathlib import Path
+
+        if before_each is not None:
+            before_each(frame)
+        found = load(model).predict_proba(frame["text"])[:, 1] if len(frame) else np.empty(0)
+        peak = Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]
+        first = frame["id"].min() if len(frame) else -1
+        with open(log, "a") as file:
+            file.write(f"{first} {len(frame)} {os.environ.get('OMP_NUM_THREADS')} {peak}\n")
+        time.sleep(0.3)  # so that both workers get parts
+        return frame[["id", "text"]].assign(probability=found)
+
+    return function
+
+
+def read(target):
+    frame = pd.concat([pd.read_parquet(path) for path in Path(target).glob("*.parquet")])
+    return frame.sort_values("id", ignore_index=True)
+
+
+def serial(model, source):
+    frame = read(source)
+    return frame.assign(probability=load(model).predict_proba(frame["text"])[:, 1])
+
+
+def calls(log):
+    rows = [line.split() for line in Path(log).read_text().splitlines()]
+    return pd.DataFrame(rows, columns=["first", "rows", "threads", "peak"]).astype(int)
+
+
+@each_engine
+def test_scoring_equals_the_serial_scores(on_engine, models, source, tmp_path):
+    log, target = str(tmp_path / "log"), str(tmp_path / "target")
+    on_engine(scored(models[0], log), source, target)
+    pd.testing.assert_frame_equal(
+        read(target), serial(models[0], source), check_dtype=False, rtol=1e-5, atol=1e-6
+    )
+    noted = calls(log)
+    assert (noted["threads"] == 1).all()  # the engines set OMP_NUM_THREADS for their workers
+    assert noted["peak"].max() < 1e6  # kB
+
+
+@each_engine
+def test_a_killed_worker_costs_only_its_parts(on_engine, models, source, tmp_path):
+    log, target, killed = (str(tmp_path / name) for name in ("log", "target", "killed"))
+
+    def kill_once(frame):
+        if len(frame) and frame["id"].min() == 3 * N_ROWS and not os.path.exists(killed):
+            Path(killed).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    on_engine(scored(models[0], log, kill_once), source, target)
+    assert os.path.exists(killed)
+    expected = serial(models[0], source)
+    pd.testing.assert_frame_equal(read(target), expected, check_dtype=False, rtol=1e-5, atol=1e-6)
+    noted = calls(log)
+    repeated = noted[noted["rows"] > 0]["first"].value_counts() - 1
+    assert repeated.sum() <= 2, repeated  # what the killed worker held, apart from the part that never ended
+
+
+@each_engine
+def test_a_model_file_that_is_replaced_is_read_as_old_or_new(on_engine, models, source, tmp_path):
+    log, target, done = (str(tmp_path / name) for name in ("log", "target", "done"))
+    path = str(tmp_path / "model.skrnn")
+    old, new = (load(model) for model in models)
+    save(old, path)
+
+    def replace_at_third(frame):
+        if len(frame) and frame["id"].min() == 2 * N_ROWS and not os.path.exists(done):
+            Path(done).touch()
+            save(new, path)
+
+    on_engine(scored(path, log, replace_at_third), source, target)
+    found = read(target)
+    parts = found["id"] // N_ROWS
+    labels = []
+    for _, part in found.groupby(parts):
+        close = [
+            np.allclose(part["probability"], model.predict_proba(part["text"])[:, 1], atol=1e-6)
+            for model in (old, new)
+        ]
+        assert sum(close) == 1
+        labels.append(close.index(True))
+    assert labels[2] == 1 and len(found) == N_PARTS * N_ROWS
+
+
+def test_a_pandas_function_of_spark_scores_a_column(models, source):
+    skip_without("pyspark", "pyarrow")
+    from collections.abc import Iterator
+
+    path = models[0]
+    with spark_session() as session:
+        from pyspark.sql.functions import pandas_udf
+
+        @pandas_udf("double")
+        def probability(columns: Iterator[pd.Series]) -> Iterator[pd.Series]:
+            model = load(path)
+            for texts in columns:
+                yield pd.Series(model.predict_proba(texts)[:, 1])
+
+        frame = session.read.parquet(source)
+        found = frame.withColumn("probability", probability("text")).toPandas()
+    expected = serial(path, source)
+    found = found.sort_values("id", ignore_index=True)
+    pd.testing.assert_frame_equal(found, expected, check_dtype=False, rtol=1e-5, atol=1e-6)
