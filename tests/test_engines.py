@@ -3,6 +3,8 @@
 import os
 import re
 import signal
+import socket
+import subprocess
 import sys
 import time
 from importlib.util import find_spec
@@ -215,3 +217,89 @@ def test_a_pandas_function_of_spark_scores_a_column(models, source):
     expected = serial(path, source)
     found = found.sort_values("id", ignore_index=True)
     pd.testing.assert_frame_equal(found, expected, check_dtype=False, rtol=1e-5, atol=1e-6)
+
+
+# -- training in two processes of JAX -------------------------------------------------------------------
+
+TRAIN = """
+import os, signal, sys
+import keras, numpy as np
+from skrnn import RNNTextClassifier
+
+process, n_processes, address, folder, dies = int(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:6]
+if n_processes > 1:
+    keras.distribution.initialize(address, n_processes, process)
+    keras.distribution.set_distribution(keras.distribution.DataParallel())
+
+class Die(keras.callbacks.Callback):
+    def on_epoch_begin(self, epoch, logs=None):
+        if process == 1 and epoch == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+texts, labels = ["good film", "bad film", "good fun", "so bad"] * 10, [1, 0, 1, 0] * 10
+if dies == "differs":
+    labels[0] = process
+classifier = RNNTextClassifier(
+    layer="simple_rnn", rnn_units=4, embedding_dim=4, epochs=4, batch_size=16, random_state=0,
+    checkpoint=folder + "/checkpoint", callbacks=[Die()] if dies == "dies" else None
+).fit(texts[:37], labels[:37])
+np.savez(f"{folder}/{process}.npz", losses=classifier.loss_curve_, p=classifier.predict_proba(texts))
+"""
+
+
+def start_training(n_processes, folder, dies=""):
+    """Start the processes of a training; each writes its errors to a file."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    settings = os.environ | {"KERAS_BACKEND": "jax", "PYTHONPATH": str(ROOT)}
+    processes = []
+    for i in range(n_processes):
+        command = [sys.executable, "-c", TRAIN, str(i), str(n_processes), address, str(folder), dies]
+        with open(folder / f"{i}.log", "w") as log:
+            processes.append(subprocess.Popen(command, env=settings, stderr=log, cwd=folder))
+    return processes
+
+
+def trained(n_processes, folder):
+    """Train to the end and return the losses and probabilities of each process."""
+    processes = start_training(n_processes, folder)
+    for i, process in enumerate(processes):
+        assert process.wait(300) == 0, (folder / f"{i}.log").read_text()[-3000:]
+    return [np.load(folder / f"{i}.npz") for i in range(n_processes)]
+
+
+@pytest.fixture(scope="module")
+def one_process(tmp_path_factory):
+    skip_without("jax", "keras")
+    return trained(1, tmp_path_factory.mktemp("one"))[0]
+
+
+def test_two_processes_train_like_one(one_process, tmp_path):
+    for found in trained(2, tmp_path):
+        np.testing.assert_allclose(found["losses"], one_process["losses"], atol=1e-5)
+        np.testing.assert_allclose(found["p"], one_process["p"], atol=1e-5)
+
+
+def test_a_process_that_dies_stops_the_others_and_the_checkpoint_continues(one_process, tmp_path):
+    first, second = start_training(2, tmp_path, "dies")
+    assert second.wait(300) == -signal.SIGKILL
+    message = "RNNTextClassifier.fit cannot continue: another process"
+    died = time.monotonic()
+    while message not in (tmp_path / "0.log").read_text():
+        assert time.monotonic() - died < 60
+        time.sleep(0.1)
+    assert first.wait(200) != 0  # JAX waits for the process that died, by default for 100 seconds
+    assert (tmp_path / "checkpoint").exists()
+    for found in trained(2, tmp_path):
+        np.testing.assert_allclose(found["losses"], one_process["losses"], atol=1e-5)
+        np.testing.assert_allclose(found["p"], one_process["p"], atol=1e-5)
+    assert not (tmp_path / "checkpoint").exists()
+
+
+def test_processes_with_other_labels_are_refused(tmp_path):
+    skip_without("jax", "keras")
+    for i, process in enumerate(start_training(2, tmp_path, "differs")):
+        assert process.wait(300) > 0
+        expected = "processes of this training differ in: the texts, targets or weights"
+        assert expected in (tmp_path / f"{i}.log").read_text()

@@ -59,6 +59,11 @@ class Batches(keras.utils.PyDataset):
         """Return one batch, or the rows of it that this process trains on."""
         return share(self.batch(index))
 
+    def n_rows(self, index: int) -> int:
+        """Return the number of rows of one batch, in which R-Drop repeats each text."""
+        repeats = self.recipe.r_drop and isinstance(self.examples.targets, np.ndarray)
+        return len(self.batches[index][0]) * (2 if repeats else 1)
+
     def batch(self, index: int) -> Batch:
         """Return the inputs, targets and weights of one batch."""
         rows, length = self.batches[index]

@@ -21,7 +21,7 @@ from skrnn.train.dataset import Batches, is_sampled
 from skrnn.train.job import Job, OptimizerState
 from skrnn.train.losses import training_loss
 from skrnn.train.network import network, variables
-from skrnn.train.processes import connected, require_agreement, several_processes
+from skrnn.train.processes import CorrectLoss, connected, require_agreement, several_processes
 from skrnn.train.recipe import Recipe
 from skrnn.train.tensorflow import as_dataset, can_step, make_optimizer, recurrent_layer, set_eager
 
@@ -141,6 +141,8 @@ def _callbacks(
     callbacks: list[keras.callbacks.Callback] = [DrawBatches(batches)]
     if job.recipe.schedule == "one_cycle":
         callbacks.append(cycle)
+    if keras.distribution.distribution():
+        callbacks.append(CorrectLoss(batches.n_rows))
     callbacks += [ReportEpoch(job, read), *job.callbacks]
     if job.checkpoint is not None:
         callbacks.append(SaveState(job))
