@@ -7,9 +7,9 @@
 ``score`` writes short texts of random words as Parquet files, trains a default classifier with 20,000
 terms for one epoch on 2,000 of them, and reads, scores and writes all files by each engine with two
 workers of one thread. ``serial`` is one process on one core, and ``two`` are two such processes without
-an engine. "Per core" is the time times the workers, relative to ``serial``. The time includes the import of skrnn in the workers, but not the start
-of the engine, which is printed. Memory is the largest resident memory of a worker, and of all processes
-besides this one.
+an engine. "Per core" is the time times the workers, relative to ``serial``. The time includes the import
+of skrnn in the workers, but not the start of the engine, which is printed. Memory is the largest
+resident memory of a worker, and of all processes besides this one.
 
 ``train`` trains a default classifier with JAX in processes that have one core each.
 
@@ -98,10 +98,9 @@ def on_serial(path, source, target, n_processes=1):
     """Score the files in processes that have one core each and no engine."""
     target.mkdir()
     files = sorted(source.glob("*.parquet"))
-    running = [
-        get_context("spawn").Process(target=score_files, args=(i, path, files[i::n_processes], target))
-        for i in range(n_processes)
-    ]
+    start = get_context("spawn").Process
+    parts = [files[i::n_processes] for i in range(n_processes)]
+    running = [start(target=score_files, args=(i, path, part, target)) for i, part in enumerate(parts)]
     begun = time.perf_counter()
     for process in running:
         process.start()

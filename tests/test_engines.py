@@ -34,6 +34,103 @@ def skip_without(*modules):
         pytest.skip("Spark needs Java, for example from the Debian package default-jre-headless")
 
 
+# -- the code of docs/scaling.md -----------------------------------------------------------------------
+
+NEEDS = {  # the section, or the subsection after the code at the start of its section
+    "Score a table": ["pyarrow"],
+    "Dask": ["dask", "distributed", "pyarrow"],
+    "Spark": ["pyspark", "pyarrow"],
+    "Ray": ["ray", "pyarrow"],
+    "Search parameters": [],
+    "Joblib on Dask": ["dask", "distributed"],
+    "Joblib on Ray": ["ray"],
+    "Search with Optuna": ["optuna"],
+    "Train in several processes": ["jax", "keras"],
+    "Train on a stream": ["pyarrow"],
+}
+
+
+def scripts():
+    """Return the code of each part of the page, as a reader of that part copies it."""
+    found = {}
+    for title, section in SECTIONS.items():
+        start, *parts = re.split(r"^### ", section, flags=re.M)
+        for name, text in [(title, ""), *(part.split("\n", 1) for part in parts)]:
+            if blocks := re.findall(r"^```python\n(.*?)^```$", start + text, re.M | re.S):
+                found[name] = "\n".join(blocks)
+    return found
+
+
+SCRIPTS = scripts()
+
+
+def start_script(name, folder, *arguments):
+    """Start the code of a part of the page; its output goes to files."""
+    (folder / "script.py").write_text(SCRIPTS[name])
+    settings = os.environ | {"FOLDER": str(folder), "PYTHONPATH": str(ROOT)}
+    with open(folder / f"{len(list(folder.glob('*.out')))}.out", "w") as out:
+        command = [sys.executable, "-W", "ignore", "script.py", *arguments]
+        return subprocess.Popen(command, cwd=folder, env=settings, stdout=out, stderr=subprocess.STDOUT)
+
+
+def finish(process, folder):
+    assert process.wait(500) == 0, "\n".join(path.read_text()[-3000:] for path in folder.glob("*.out"))
+
+
+def test_every_part_with_code_is_run():
+    assert SCRIPTS.keys() == NEEDS.keys()
+
+
+@pytest.mark.parametrize("name", [name for name in NEEDS if name != "Train in several processes"])
+def test_code_of_the_page_runs(name, tmp_path):
+    skip_without("keras", *NEEDS[name])
+    finish(start_script(name, tmp_path), tmp_path)
+    for folder in ("labelled", *["labelled_by_udf"] * (name == "Spark")):
+        if name in ("Dask", "Spark", "Ray"):
+            found = pd.concat(pd.read_parquet(path) for path in (tmp_path / folder).glob("*.parquet"))
+            expected = load(tmp_path / "films-1.skrnn").predict(found["text"])
+            assert found["label"].tolist() == expected.tolist() and len(found) == 16
+
+
+@pytest.mark.parametrize("name", ["Joblib on Dask", "Joblib on Ray"])
+def test_a_search_on_an_engine_equals_the_serial_one(name, tmp_path):
+    skip_without(*NEEDS[name])
+    finish(start_script(name, tmp_path), tmp_path)
+    names = {"__name__": "page"}
+    exec(SCRIPTS["Search parameters"], names)
+    serial = names["search"]().set_params(n_jobs=None).fit(names["TEXTS"], names["LABELS"])
+    expected = f"{serial.best_params_} {serial.cv_results_['mean_test_score'].tolist()}"
+    assert expected in (tmp_path / "0.out").read_text()
+
+
+def test_two_processes_of_optuna_share_a_study(tmp_path):
+    skip_without("optuna", "keras")
+    for process in [start_script("Search with Optuna", tmp_path) for _ in range(2)]:
+        finish(process, tmp_path)
+    from optuna import load_study
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    storage = JournalStorage(JournalFileBackend(str(tmp_path / "study.log")))
+    trials = [trial for trial in load_study(study_name="films", storage=storage).trials if trial.values]
+    values = {}
+    for trial in trials:
+        values.setdefault(tuple(sorted(trial.params.items())), set()).add(trial.value)
+    assert len(values) == 4 and all(len(found) == 1 for found in values.values())
+
+
+def test_the_script_for_two_processes_trains(tmp_path):
+    skip_without("jax", "keras")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    for process in [start_script("Train in several processes", tmp_path, str(i), address) for i in range(2)]:
+        finish(process, tmp_path)
+    losses = [re.findall(r"^\[.*\]$", (tmp_path / f"{i}.out").read_text(), re.M) for i in range(2)]
+    assert losses[0] == losses[1] and len(losses[0]) == 1
+    assert load(tmp_path / "films.skrnn").predict(["good film"]).shape == (1,)
+
+
 # -- scoring: functions from a folder of Parquet files to another ---------------------------------------
 
 
