@@ -9,7 +9,8 @@ terms for one epoch on 2,000 of them, and reads, scores and writes all files by 
 workers of one thread. ``serial`` is one process on one core, and ``two`` are two such processes without
 an engine. "Per core" is the time times the workers, relative to ``serial``. The time includes the import
 of skrnn in the workers, but not the start of the engine, which is printed. Memory is the largest
-resident memory of a worker, and of all processes besides this one.
+resident memory of a worker, with and without what it shares, for example Ray's object store, and of
+all processes besides this one. CPU time is that of all processes, the start of the engine included.
 
 ``train`` trains a default classifier with JAX in processes that have one core each.
 
@@ -62,29 +63,34 @@ def make_files(folder, n):
         frame.to_parquet(folder / f"{i:03d}.parquet", index=False)
 
 
-class Memory(threading.Thread):
-    """Note the largest resident memory of each child process, five times a second."""
+class Usage(threading.Thread):
+    """Note the CPU time and the largest memory of each child process, five times a second."""
 
     def __init__(self):
         super().__init__(daemon=True)
-        self.peaks, self.names, self.together, self.over = {}, {}, 0, threading.Event()
+        self.resident, self.own, self.cpu, self.names = {}, {}, {}, {}
+        self.over = threading.Event()
 
     def run(self):
         while not self.over.wait(0.2):
-            sizes = {}
             for process in psutil.Process().children(recursive=True):
                 try:
-                    sizes[process.pid] = process.memory_info().rss / 1e6
+                    memory, times = process.memory_info(), process.cpu_times()
                     self.names[process.pid] = process.name()
                 except psutil.Error:
                     continue
-            self.together = max(self.together, sum(sizes.values()))
-            for pid, size in sizes.items():
-                self.peaks[pid] = max(size, self.peaks.get(pid, 0))
+                key = process.pid
+                self.cpu[key] = times.user + times.system
+                self.resident[key] = max(memory.rss / 1e6, self.resident.get(key, 0))
+                self.own[key] = max((memory.rss - memory.shared) / 1e6, self.own.get(key, 0))
 
-    def worker(self):
-        sizes = [size for pid, size in self.peaks.items() if self.names[pid] not in SERVICES]
-        return max(sizes, default=psutil.Process().memory_info().rss / 1e6)
+    def report(self):
+        workers = [pid for pid, name in self.names.items() if name not in SERVICES]
+        largest = max(workers, key=self.resident.get)
+        return (
+            f"CPU time {sum(self.cpu.values()):.0f} s, worker {self.resident[largest]:.0f} MB "
+            f"({self.own[largest]:.0f} MB not shared), all processes {sum(self.resident.values()):.0f} MB"
+        )
 
 
 def scorer(path):
@@ -174,16 +180,16 @@ def run_engine(name, folder):
     """Run one engine in this process and print its figures."""
     target = folder / name
     shutil.rmtree(target, ignore_errors=True)
-    memory = Memory()
-    memory.start()
+    usage = Usage()
+    usage.start()
     started = time.perf_counter()
     begun = ENGINES[name](str(folder / "model.skrnn"), folder / "texts", target)
     seconds = time.perf_counter() - begun
-    memory.over.set()
+    usage.over.set()
     n_rows = len(read(target))
     print(
         f"{name}: start {begun - started:.1f} s, {seconds:.1f} s, {n_rows / seconds:,.0f} texts/s, "
-        f"worker {memory.worker():.0f} MB, all processes {memory.together:.0f} MB",
+        f"{usage.report()}",
         flush=True,
     )
     (folder / f"{name}.seconds").write_text(str(seconds))
@@ -260,18 +266,20 @@ def train(options):
         keras.distribution.set_distribution(keras.distribution.DataParallel())
     texts = make_texts(options.rows, np.random.default_rng(0), (40, 41))
     labels = [len(text) % 2 for text in texts]
-    ends = []
+    tokens, ends = 40 * len(texts), []
 
-    class NoteTime(keras.callbacks.Callback):
+    class ReportEpoch(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
             ends.append(time.perf_counter())
+            if epoch:  # the first one compiles
+                seconds = ends[-1] - ends[-2]
+                print(
+                    f"process {options.process} of {options.processes}: epoch {epoch + 1} in {seconds:.2f} s, "
+                    f"{tokens / seconds:,.0f} tokens/s, loss {logs['loss']:.6f}",
+                    flush=True,
+                )
 
-    classifier = RNNTextClassifier(epochs=4, random_state=0, callbacks=[NoteTime()]).fit(texts, labels)
-    epoch = np.diff(ends).min()  # the first one compiles
-    tokens = 40 * len(texts)
-    losses = [round(float(loss), 6) for loss in classifier.loss_curve_]
-    print(f"process {options.process} of {options.processes}: {epoch:.2f} s per epoch, "
-          f"{tokens / epoch:,.0f} tokens/s, losses {losses}", flush=True)  # fmt: skip
+    RNNTextClassifier(epochs=4, batch_size=64, random_state=0, callbacks=[ReportEpoch()]).fit(texts, labels)
 
 
 def stream(options):
@@ -313,7 +321,7 @@ def main():
         kind = {"action": "store_true"} if name == "--one" else {"type": int}
         parser.add_argument(name, help=argparse.SUPPRESS, **kind)
     options = parser.parse_args()
-    options.rows = options.rows or {"score": 1_000_000, "train": 4096, "stream": 200_000}[options.task]
+    options.rows = options.rows or {"score": 1_000_000, "train": 1024, "stream": 200_000}[options.task]
     {"score": score, "train": train, "stream": stream}[options.task](options)
 
 
