@@ -274,7 +274,7 @@ def train(options):
             if epoch:  # the first one compiles
                 seconds = ends[-1] - ends[-2]
                 print(
-                    f"process {options.process} of {options.processes}: epoch {epoch + 1} in {seconds:.2f} s, "
+                    f"{options.process} of {options.processes}: epoch {epoch + 1} in {seconds:.2f} s, "
                     f"{tokens / seconds:,.0f} tokens/s, loss {logs['loss']:.6f}",
                     flush=True,
                 )
