@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = ["index", "guide", "coming_from", "serving", "scaling"]
+PAGES = ["index", "guide", "coming_from", "serving"]  # tests/test_engines.py runs scaling
 DOCUMENT = (ROOT / "docs" / "any_text.md").read_text("utf-8")
 LINES = dict(re.findall(r"^\| (.+?) \| `(.+)` \|$", DOCUMENT, re.MULTILINE))
 LIBRARIES = {"pl": "polars", "pa": "pyarrow", "nltk": "nltk", "gensim": "gensim", "skrub": "skrub"}
@@ -94,18 +94,11 @@ def test_tokens_of_analyzers(names, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
 def test_code_of_page_runs(page, tmp_path):
-    """Run a page as a script in a new process, because Dask workers import the main module."""
-    if page == "scaling":
-        pytest.importorskip("dask.dataframe")
-        pytest.importorskip("distributed")
+    """Run a page as a script in a new process."""
     blocks = re.findall(
         r"^```python\n(.*?)^```$", (ROOT / "docs" / f"{page}.md").read_text("utf-8"), re.M | re.S
     )
     assert blocks
-    if page == "scaling":  # Dask workers import the script, so the blocks after the first need the guard too
-        first, *others = blocks
-        guarded = "".join("    " + line for line in "\n".join(others).splitlines(keepends=True))
-        blocks = [first, guarded]
     (tmp_path / "page.py").write_text("\n".join(blocks), "utf-8")
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "page.py"], cwd=tmp_path, capture_output=True, text=True, check=False

@@ -52,6 +52,11 @@ class Batches:
     def __len__(self) -> int:
         return len(self.batches)
 
+    def n_rows(self, index: int) -> int:
+        """Return the number of rows of one batch, in which R-Drop repeats each text."""
+        repeats = self.recipe.r_drop and isinstance(self.examples.targets, np.ndarray)
+        return len(self.batches[index][0]) * (2 if repeats else 1)
+
     def __getitem__(self, index: int) -> Batch:
         """Return the inputs, targets and weights of one batch."""
         rows, length = self.batches[index]
@@ -127,21 +132,6 @@ def _token_weights(targets: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 def _rounded(length: int) -> int:
     return -(-int(length) // _MULTIPLE) * _MULTIPLE
-
-
-def filled_up(batch: Batch, multiple: int) -> Batch:
-    """Return a batch with rows of weight zero at the end, so that their number is a multiple."""
-    inputs, targets, weights = batch
-    rows = len(weights)
-    lacking = -rows % multiple
-    if not lacking:
-        return batch
-    if weights.ndim == 1:  # the loss is a mean over rows
-        weights = weights * np.float32((rows + lacking) / rows)
-    weights = np.concatenate([weights, np.zeros((lacking, *weights.shape[1:]), np.float32)])
-    arrays = [*(inputs if isinstance(inputs, tuple) else [inputs]), targets]
-    *longer, targets = (np.concatenate([a, a[-1:].repeat(lacking, axis=0)]) for a in arrays)
-    return tuple(longer) if isinstance(inputs, tuple) else longer[0], targets, weights
 
 
 def is_sampled(spec: Spec) -> bool:

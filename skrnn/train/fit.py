@@ -17,10 +17,11 @@ from skrnn.spec import Spec, Weights
 from skrnn.targets import HEADS
 from skrnn.threads import one_blas_thread
 from skrnn.train.compat import adam_moments, optimizer_variables
-from skrnn.train.dataset import Batch, Batches, filled_up, is_sampled
+from skrnn.train.dataset import Batch, Batches, is_sampled
 from skrnn.train.job import Job, OptimizerState
 from skrnn.train.losses import training_loss
 from skrnn.train.network import network, variables
+from skrnn.train.processes import CorrectLoss, connected, require_agreement, several_processes, share
 from skrnn.train.recipe import EMBEDDING_RATE, Recipe
 from skrnn.train.tensorflow import as_dataset, make_optimizer, recurrent_layer, set_eager
 
@@ -77,7 +78,7 @@ def run(job: Job, *, in_steps: bool) -> OptimizerState:
         The state of the optimizer, if the job continues one.
     """
     batches = Batches(job.spec, job.recipe, job.examples)
-    with borrowed_model(job) as model:
+    with connected(job.wanted_by, job.checkpoint is not None), borrowed_model(job) as model:
         if job.optimizer_state:
             for name, variable in optimizer_variables(model.optimizer).items():
                 variable.assign(job.optimizer_state[name])
@@ -131,6 +132,8 @@ def _callbacks(
     callbacks: list[keras.callbacks.Callback] = [DrawBatches(batches)]
     if job.recipe.schedule == "one_cycle":
         callbacks.append(cycle)
+    if keras.distribution.distribution():
+        callbacks.append(CorrectLoss(batches.n_rows))
     callbacks += [ReportEpoch(job, read), *job.callbacks]
     if job.checkpoint is not None:
         callbacks.append(SaveState(job))
@@ -158,11 +161,8 @@ class PaddedBatches(keras.utils.PyDataset):
         return len(self.batches)
 
     def __getitem__(self, index: int) -> Batch:
-        """Return one batch, with as many rows as the devices can share equally."""
-        distribution, batch = keras.distribution.distribution(), self.batches[index]
-        if distribution is None:
-            return batch
-        return filled_up(batch, 2 * distribution.device_mesh.shape[0])  # rows may come in pairs
+        """Return one batch, or the rows of it that this process trains on."""
+        return share(self.batches[index])
 
 
 class DrawBatches(keras.callbacks.Callback):
@@ -277,7 +277,8 @@ def training_model(
     model = network(spec, weights, recipe, recurrent=layer, training=True, sampled=is_sampled(spec))
     rate = 1.0 if HEADS[spec.head].predicts_ids else EMBEDDING_RATE
     optimizer = make_optimizer(recipe.optimizer, recipe.learning_rate, training=True, embedding_rate=rate)
-    model.compile(optimizer=optimizer, loss=training_loss(spec, recipe), jit_compile=False)
+    compiles = keras.backend.backend() == "jax"  # otherwise Keras runs JAX operation by operation
+    model.compile(optimizer=optimizer, loss=training_loss(spec, recipe), jit_compile=compiles)
     model.optimizer.build(model.trainable_variables)
     return model
 
@@ -350,9 +351,11 @@ class SaveState(keras.callbacks.Callback):
 
 def _epochs_done(job: Job, model: keras.Model, batches: Batches, in_steps: bool) -> int:
     """Restore the state of a checkpoint and return how many epochs need not be trained again."""
-    if job.checkpoint is None:
+    if job.checkpoint is None and not several_processes():
         return 0
-    state = job.checkpoint.read(_identity(job, model, batches, in_steps))
+    identity = _identity(job, model, batches, in_steps)
+    state = None if job.checkpoint is None else job.checkpoint.read(identity)
+    require_agreement(identity | {"the epochs in the checkpoint": str(state and state["epoch"])})
     if state is None:
         return 0
     for variable, array in zip(_state(model), state["arrays"], strict=True):
