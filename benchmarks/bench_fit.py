@@ -10,6 +10,8 @@ sst2    the training part of sst2
 titles  the first sentences of 28,800 reviews of imdb/unsup, with a label of four that depends on their length
 imdb    the training part of imdb
 tiny    32 texts of two words: the first, the second and the third fit of a process; the third has other units
+rows    100,000 and 1,000,000 texts of 12 words, one epoch: seconds until the first line of progress, seconds
+        for a million tokens, and peak memory besides the texts (only if named in --cases)
 
 --epochs replaces epochs="auto", to save time: the times of epochs are nearly equal.
 """
@@ -17,11 +19,13 @@ tiny    32 texts of two words: the first, the second and the third fit of a proc
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 TINY = ["good film", "bad film"] * 16, [0, 1] * 16
@@ -54,10 +58,55 @@ def fit_tiny():
     return found
 
 
+class FirstWrite:
+    """Standard output that notes the time of the first write."""
+
+    def __init__(self):
+        self.time, self.out = None, sys.stdout
+
+    def write(self, text):
+        self.time = self.time or time.perf_counter()
+        return self.out.write(text)
+
+    def flush(self):
+        self.out.flush()
+
+
+def memory(name):
+    """Return the resident memory of this process (VmRSS) or its peak (VmHWM), in MB."""
+    status = Path("/proc/self/status").read_text("ascii", "replace")
+    return int(re.search(rf"{name}:\s+(\d+)", status)[1]) / 1000
+
+
+def fit_rows(n):
+    """Fit texts of 12 words of 50,000, whose frequencies are like those of English."""
+    from skrnn import RNNTextClassifier
+
+    RNNTextClassifier(epochs=1, random_state=0).fit(*TINY)
+    words = np.array([f"word{i}" for i in range(50_000)])
+    shares = 1 / np.arange(10, 50_010)
+    draws = np.random.default_rng(0).choice(words, (n, 12), p=shares / shares.sum())
+    texts, labels = [" ".join(row) for row in draws], np.arange(n) % 2
+    del draws
+    before, sys.stdout = memory("VmRSS"), FirstWrite()
+    begin = time.perf_counter()
+    RNNTextClassifier(epochs=1, random_state=0, verbose=1).fit(texts, labels)
+    wall, first = time.perf_counter() - begin, sys.stdout.time - begin
+    sys.stdout = sys.stdout.out
+    return {
+        f"first line of {n}": first,
+        "wall": wall,
+        "per million tokens": wall / (12e-6 * n),
+        "MB": memory("VmHWM") - before,
+    }
+
+
 def fit(folder, case, epochs):
     """Fit one case in this process and return its times."""
     if case == "tiny":
         return fit_tiny()
+    if case.startswith("rows"):
+        return fit_rows(int(case.removeprefix("rows")))
     from skrnn import RNNTextClassifier
 
     texts, labels = examples(folder, case)
@@ -85,7 +134,8 @@ def main():
         print(json.dumps(fit(arguments.data, arguments.here, arguments.epochs)))
         return
     here = Path(__file__).resolve().parents[1]
-    for case in arguments.cases:
+    rows = ["rows100000", "rows1000000"]
+    for case in [case for name in arguments.cases for case in (rows if name == "rows" else [name])]:
         for run in range(arguments.runs):
             for name, checkout in (("other", arguments.other), ("this", here)):
                 command = [sys.executable, __file__, arguments.other, arguments.data, "--here", case]

@@ -129,6 +129,7 @@ class FitMixin(StartMixin, CallbackSupportMixin):
             monitor.weights = start.weights
             return fitted()
         self._check_training_parameters()
+        self._write(f"training for {recipe.epochs} epochs of {start.n_tokens:,} tokens")
         with reported(monitor, self, recipe.epochs, data, fitted) as after_epoch:
             train_network(
                 Job(
@@ -141,6 +142,7 @@ class FitMixin(StartMixin, CallbackSupportMixin):
                     callbacks=self.callbacks or (),
                     checkpoint=None if self.checkpoint is None else Checkpoint(self.checkpoint, monitor),
                     history=monitor.history,
+                    after_step=monitor.after_step,
                     after_training=monitor.finish,
                 )
             )
@@ -175,6 +177,7 @@ class FitMixin(StartMixin, CallbackSupportMixin):
                     wanted_by=f"{type(self).__name__}.partial_fit",
                     callbacks=self.callbacks or (),
                     optimizer_state=progress["state"] if same_optimizer else {},
+                    after_step=monitor.after_step,
                     after_training=monitor.finish,
                 )
             )

@@ -94,6 +94,7 @@ class StartMixin(TrainingParameters, NetworkParameters, BaseEstimator):
         """
         fitted = self._fitted_network()
         if fitted is None:
+            self._write(f"learning the vocabulary of {len(texts):,} texts")
             tokens, sequences = self._fit_tokens(texts, self.vocab_size, self.vocabulary, written=written)
             spec = self._spec_for(head, tokens.n_ids, n_outputs)
             vectors = self._vectors(tokens, sequences, rng)
@@ -195,18 +196,22 @@ class StartMixin(TrainingParameters, NetworkParameters, BaseEstimator):
         if isinstance(self.embeddings, str) and self.embeddings == "random":
             return None
         if isinstance(self.embeddings, str) and self.embeddings == "auto":
+            self._write(f"computing start vectors of {tokens.n_ids:,} ids")
             return cooccurrence_vectors(sequences, tokens.n_ids, self.embedding_dim, rng)
         owner, verbose = type(self).__name__, writes_progress(self.verbose)
         matrix, found = vectors_of_terms(
             self.embeddings, list(tokens.vocabulary), owner=owner, verbose=verbose
         )
-        if verbose:
-            counts = np.bincount(sequences.ids, minlength=tokens.n_ids)[N_SPECIAL:]
-            sys.stdout.write(
-                f"[{owner}] embeddings for {found.mean():.1%} of the terms, "
-                f"{counts[found].sum() / max(1, counts.sum()):.1%} of the tokens\n"
-            )
+        counts = np.bincount(sequences.ids, minlength=tokens.n_ids)[N_SPECIAL:]
+        share = counts[found].sum() / max(1, counts.sum())
+        self._write(f"embeddings for {found.mean():.1%} of the terms, {share:.1%} of the tokens")
         return np.concatenate([np.zeros((N_SPECIAL, matrix.shape[1]), np.float32), matrix])
+
+    def _write(self, line: str) -> None:
+        """Write a line of progress, if `verbose` asks for it."""
+        if writes_progress(self.verbose):
+            sys.stdout.write(f"[{type(self).__name__}] {line}\n")
+            sys.stdout.flush()
 
     def _spec_for(self, head: Head, n_ids: int, n_outputs: int) -> Spec:
         if self.layer == "self_attention" and self.rnn_units % self.n_heads:

@@ -46,6 +46,7 @@ class SupervisedMixin(SupervisedParameters, PretrainedMixin):
         ngram_range = start.spec.ngram_range
         if ngram_range is None:
             return {}
+        self._write(f"fitting {start.spec.n_ngrams:,} n-grams")
         ngrams = {name: array for name, array in start.weights.items() if name.startswith("ngrams")}
         sequences, targets, sample_weight = start.examples
         targets = cast(np.ndarray, targets)

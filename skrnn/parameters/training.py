@@ -155,8 +155,8 @@ class TrainingParameters:
         allowed=["verbose"],
         stage="running",
         doc="""int
-        1 writes one line for each epoch to the standard output, except in worker processes, whose lines
-        would mix. 2 writes it there too.""",
+        1 writes a line to the standard output before each phase, after each epoch, and every ten seconds
+        during an epoch, except in worker processes, whose lines would mix. 2 writes them there too.""",
     )
     n_jobs: int | None = parameter(
         default=None,

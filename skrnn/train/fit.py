@@ -129,7 +129,7 @@ def _callbacks(
 
     Those of the user come after `ReportEpoch`, which adds what was validated to their logs.
     """
-    callbacks: list[keras.callbacks.Callback] = [DrawBatches(batches)]
+    callbacks: list[keras.callbacks.Callback] = [DrawBatches(batches, job.after_step)]
     if job.recipe.schedule == "one_cycle":
         callbacks.append(cycle)
     if keras.distribution.distribution():
@@ -166,16 +166,21 @@ class PaddedBatches(keras.utils.PyDataset):
 
 
 class DrawBatches(keras.callbacks.Callback):
-    """Draws the batches of each epoch."""
+    """Draws the batches of each epoch, and hands on which share of them is done."""
 
-    def __init__(self, batches: Batches) -> None:
+    def __init__(self, batches: Batches, after_step: Callable[[int, float], None] | None) -> None:
         super().__init__()
-        self.batches = batches
+        self.batches, self.after_step = batches, after_step
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Draw the batches, unless they are those of this epoch."""
         if epoch != self.batches.epoch:
             self.batches.go_to(epoch)
+
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        """Report the batches before this one. After a batch, Keras would wait for its loss."""
+        if batch and self.after_step is not None:
+            self.after_step(self.batches.epoch, batch / len(self.batches))
 
 
 class ReportEpoch(keras.callbacks.Callback):

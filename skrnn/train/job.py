@@ -47,6 +47,9 @@ class Job:
         new optimizer, whose state is not returned.
     history : dict of str to list of float, default={}
         The values of each epoch, which `after_epoch` records.
+    after_step : callable, default=None
+        Called with the epoch and the share of its steps that are done, after each step, or before each step
+        but the first.
     after_training : callable, default=None
         Called at the end with a function that returns the weights, which callbacks may have changed.
     """
@@ -61,4 +64,5 @@ class Job:
     checkpoint: Checkpoint | None = None
     optimizer_state: OptimizerState | None = None
     history: dict[str, list[float]] = field(default_factory=dict)
+    after_step: Callable[[int, float], None] | None = None
     after_training: Callable[[Callable[[], Weights]], None] | None = None

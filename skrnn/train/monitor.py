@@ -16,6 +16,8 @@ from skrnn.spec import Spec, Weights
 from skrnn.targets import HEADS, Supervised
 from skrnn.train.batches import Examples
 
+STEP_SECONDS = 10.0  # between two lines of one epoch
+
 
 def writes_progress(verbose: int) -> bool:
     """Return whether to write progress here. In worker processes, the lines of several fits would mix."""
@@ -115,7 +117,8 @@ class Monitor:
         self.weights: Weights = {}
         self.best_epoch = -1
         self._best, self._waited = -np.inf, 0
-        self._begun = time.perf_counter()
+        self._begun, self._done_before = time.perf_counter(), 0.0  # the clock, and the epochs before it
+        self._written = self._begun
 
     @property
     def state(self) -> dict[str, object]:
@@ -155,9 +158,20 @@ class Monitor:
             self._keep(epoch, weights)  # after each epoch: a callback may stop the training at any time
         else:
             going = self._validate(self.validation, epoch, weights)
-        if writes_progress(self.verbose):
-            self._report(epoch)
+        values = [f"{name} {values[-1]:.4f}" for name, values in self.history.items()]
+        self._report(epoch, epoch + 1, ", ".join(values))
         return going
+
+    def after_step(self, epoch: int, share: float) -> None:
+        """Write a line now and then during an epoch of which a share is done.
+
+        The clock starts after the first step, because TensorFlow compiles the network in it.
+        """
+        now = time.perf_counter()
+        if not self._done_before and share < 1:
+            self._begun, self._done_before, self._written = now, epoch + share, now
+        elif share < 1 and now - self._written > STEP_SECONDS:
+            self._report(epoch, epoch + share, f"{share:.0%} done")
 
     def finish(self, read: Callable[[], Weights]) -> None:
         """Keep the weights at the end of the training; with held-out examples, the best stay."""
@@ -179,14 +193,13 @@ class Monitor:
     def _keep(self, epoch: int, weights: Weights) -> None:
         self.best_epoch, self.weights = epoch, weights
 
-    def _report(self, epoch: int) -> None:
+    def _report(self, epoch: int, done: float, what: str) -> None:
         """Write one line, which reads the same in a terminal, a notebook and a log file."""
-        seconds = time.perf_counter() - self._begun
-        values = [f"{name} {values[-1]:.4f}" for name, values in self.history.items()]
-        speed = self.n_tokens * (epoch + 1) / seconds
-        left = seconds / (epoch + 1) * (self.epochs - epoch - 1)
-        sys.stdout.write(
-            f"[{self.owner}] epoch {epoch + 1}/{self.epochs}, {', '.join(values)}, "
-            f"{speed:,.0f} tokens/s, at most {left:.0f} s left\n"
-        )
+        self._written = time.perf_counter()
+        if not writes_progress(self.verbose):
+            return
+        seconds = max(self._written - self._begun, 1e-9)
+        speed = (done - self._done_before) / seconds  # epochs per second
+        left = f"{self.n_tokens * speed:,.0f} tokens/s, at most {(self.epochs - done) / speed:.0f} s left"
+        sys.stdout.write(f"[{self.owner}] epoch {epoch + 1}/{self.epochs}, {what}, {left}\n")
         sys.stdout.flush()

@@ -45,6 +45,8 @@ def run(job: Job) -> dict:
                 rate = job.recipe.rate(epoch * n_batches + batch, job.recipe.epochs * n_batches)
                 loss, n = step(batch, rate)
                 total, n_rows = total + loss * n, n_rows + n
+                if job.after_step is not None:
+                    job.after_step(epoch, (batch + 1) / n_batches)
             if not job.after_epoch(epoch, total / n_rows, step.read):
                 break
     return {}

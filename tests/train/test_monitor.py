@@ -127,6 +127,20 @@ def test_verbose_writes_one_line_for_each_epoch(capsys):
     assert capsys.readouterr().out == ""
 
 
+def test_a_long_epoch_writes_lines_whose_estimate_does_not_count_the_first_step(capsys, monkeypatch):
+    now = iter([0.0, 100.0, 105.0, 111.0, 112.0, 120.0])
+    monkeypatch.setattr("skrnn.train.monitor.time.perf_counter", lambda: next(now))
+    monitor = make_monitor(verbose=1)  # at 0 s
+    monitor.after_step(0, 0.25)  # compiled until 100 s
+    monitor.after_step(0, 0.5)  # 105 s
+    assert capsys.readouterr().out == ""
+    monitor.after_step(0, 0.75)  # 111 s, written at 112 s: half of an epoch took 12 s
+    line = capsys.readouterr().out.strip()
+    assert line.startswith("[Owner] epoch 1/9, 75% done, ") and line.endswith("at most 198 s left")
+    monitor(0, 1.0, dict)  # 120 s
+    assert capsys.readouterr().out.strip().endswith("at most 213 s left")
+
+
 @pytest.mark.parametrize(("verbose", "n_lines"), [(0, 0), (1, 0), (2, 3)])
 def test_worker_processes_write_lines_only_with_verbose_2(capsys, monkeypatch, verbose, n_lines):
     monkeypatch.setattr("skrnn.train.monitor.parent_process", lambda: "the process of the search")
