@@ -7,6 +7,9 @@ language model and n-grams in this way). The sum is less confident and more ofte
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import pairwise
+
 import numpy as np
 from scipy import sparse
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -21,6 +24,7 @@ from skrnn.threads import one_blas_thread
 MIN_DF = 2  # texts in which an n-gram of several tokens must occur; most others never occur again
 C = 10.0  # inverse strength of the L2 penalty of the logistic regression
 TOL = 1e-3  # of the solver; the probabilities then differ by less than 0.001
+BLOCK = 2**20  # tokens whose n-grams are counted at a time, which bounds the memory
 ALPHA = 1.0  # strength of the L2 penalty of the ridge regression
 
 
@@ -42,11 +46,14 @@ def frequent_ngrams(sequences: Ragged, ngram_range: tuple[int, int], n_outputs: 
         The sorted hashes, their inverse document frequencies, a kernel and a bias of zeros, and a factor of
         one for the outputs of the network.
     """
-    rows, hashes, sizes = ngram_hashes(sequences, ngram_range)
-    found, first, places = np.unique(hashes, return_index=True, return_inverse=True)
-    pairs = np.unique(rows * len(found) + places)  # each n-gram once per text
-    df = np.bincount(pairs % len(found), minlength=len(found))
-    kept = (df >= MIN_DF) | (sizes[first] == 1)
+    blocks = [_document_frequencies(block, ngram_range) for block in _blocks(sequences)]
+    found, df, is_token = blocks[0]
+    if len(blocks) > 1:
+        hashes, counts, are_tokens = map(np.concatenate, zip(*blocks, strict=True))
+        found, places = np.unique(hashes, return_inverse=True)
+        df = np.bincount(places, counts).astype(np.int64)
+        is_token = np.bincount(places, are_tokens) > 0
+    kept = (df >= MIN_DF) | is_token
     idf = np.log((1 + len(sequences)) / (1 + df[kept])) + 1
     return {
         "ngrams/hashes": found[kept].astype(np.float32),
@@ -55,6 +62,24 @@ def frequent_ngrams(sequences: Ragged, ngram_range: tuple[int, int], n_outputs: 
         "ngrams/bias": np.zeros(n_outputs, np.float32),
         "ngrams/factor": np.ones(1, np.float32),
     }
+
+
+def _blocks(sequences: Ragged) -> Iterator[Ragged]:
+    """Yield texts with about `BLOCK` tokens at a time."""
+    begins = np.arange(0, max(sequences.offsets[-1], 1), BLOCK)
+    rows = np.unique(np.searchsorted(sequences.offsets[:-1], begins))
+    for first, last in pairwise([*rows[rows < len(sequences)], len(sequences)]):
+        yield sequences.take(np.arange(first, last))
+
+
+def _document_frequencies(
+    sequences: Ragged, ngram_range: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the hashes of n-grams, in how many texts each occurs, and whether it is that of one token."""
+    rows, hashes, sizes = ngram_hashes(sequences, ngram_range)
+    found, first, places = np.unique(hashes, return_index=True, return_inverse=True)
+    pairs = np.unique(rows * len(found) + places)  # each n-gram once per text
+    return found, np.bincount(pairs % len(found), minlength=len(found)), sizes[first] == 1
 
 
 def fit_ngrams(

@@ -7,6 +7,8 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 import skrnn
 from skrnn import RNNTextClassifier, RNNTextRegressor
+from skrnn.fitting import ngrams
+from skrnn.ragged import Ragged
 
 TINY = {"rnn_units": 2, "embedding_dim": 2, "epochs": 1, "random_state": 0}
 RNG = np.random.default_rng(0)
@@ -46,6 +48,19 @@ def test_the_linear_part_is_a_logistic_regression_on_tfidf(ngram_range):
     found = linear_outputs(classifier, TEXTS)[:, 0]
     assert np.corrcoef(found, expected)[0, 1] > 0.9999
     assert found.std() / expected.std() == pytest.approx(0.7, rel=1e-3)
+
+
+@pytest.mark.parametrize("block", [1, 7, 60])
+def test_ngrams_are_counted_block_by_block(block, monkeypatch):
+    rng = np.random.default_rng(0)
+    texts = Ragged.from_rows([rng.integers(1, 9, n) for n in [0, 5, 90, 1, 0, *rng.integers(1, 20, 40)]])
+    expected = ngrams.frequent_ngrams(texts, (1, 2), 3)
+    monkeypatch.setattr(ngrams, "BLOCK", block)
+    assert len(list(ngrams._blocks(texts))) > 2
+    found = ngrams.frequent_ngrams(texts, (1, 2), 3)
+    assert found.keys() == expected.keys()
+    for name, array in expected.items():
+        np.testing.assert_array_equal(found[name], array, err_msg=name)
 
 
 def test_more_classes_have_one_logit_each():
