@@ -179,8 +179,7 @@ def test_encoding_delimiter_and_quotes(folder, tmp_path, capsys):
 
 def test_standard_input_and_missing_texts(folder, monkeypatch, capsys):
     monkeypatch.setattr(sys, "stdin", io.StringIO("review,x\ngood film,1\n,2\n"))
-    with pytest.MonkeyPatch.context():
-        found = predicted(capsys, folder / "labels.skrnn", "-")
+    found = predicted(capsys, folder / "labels.skrnn", "-")
     assert found["review"].tolist() == ["good film", ""] and set(found["prediction"]) <= {"yes", "no"}
 
 
@@ -332,7 +331,7 @@ def test_errors_name_the_model(folder, tmp_path, capsys):
         (["--set", "epochs"], "--set takes NAME=VALUE"),
         (["--set", "epochs=-1"], "epochs.*-1"),
         (["--regression"], "column 'opinion' must hold numbers"),
-        (["--label", "about"], "must hold 0 and 1. Got 'yes' in the column 'opinion'"),
+        (["--label", "stars"], "must hold 0 and 1. Got 'yes' in the column 'opinion'"),
         (["--label", "about", "--separator", ";"], "--separator needs one column of labels"),
         (["--tfidf"], "--tfidf needs --test-size"),
         (["-o", "no_folder/m.skrnn"], "the folder no_folder does not exist"),

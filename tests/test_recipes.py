@@ -28,7 +28,7 @@ def blocks(text):
 
 
 def assert_prints(found, shown):
-    """Compare outputs: words must be equal, and decimal numbers close, because processors round differently."""
+    """Compare outputs: equal words, and close decimal numbers, because processors round differently."""
     assert NUMBER.sub("#", found).split() == NUMBER.sub("#", shown).split(), found
     for a, b in zip(NUMBER.findall(found), NUMBER.findall(shown), strict=True):
         assert float(a) == pytest.approx(float(b), abs=0.05, rel=0.05), found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 KINDS = {".tsv": "tsv", ".tab": "tsv", ".jsonl": "json", ".ndjson": "json", ".parquet": "parquet"}
+NO_JSON = "\x1f"  # a character that a line of JSON cannot have
 COMPRESSED = (".gz", ".bz2", ".xz", ".zip", ".zst")
 
 
@@ -45,25 +47,22 @@ def read_table(path: str, encoding: str, delimiter: str | None, quotes: bool) ->
         If the file cannot be read.
     """
     kind = _kind(path)
+    options: Any = {"dtype": str, "keep_default_na": False, "encoding": encoding}
     try:
         if kind == "parquet":
             return pd.read_parquet(path, dtype_backend="numpy_nullable")
         if kind == "json":
-            options: Any = {"lines": True, "dtype": False, "dtype_backend": "numpy_nullable"}
-            return pd.read_json(path, convert_dates=False, encoding=encoding, **options)
+            lines = pd.read_csv(path, sep=NO_JSON, names=["json"], quoting=csv.QUOTE_NONE, **options)
+            return pd.DataFrame(map(json.loads, lines["json"])).convert_dtypes()
+        source = sys.stdin if path == "-" else path
+        sep = delimiter or ("\t" if kind == "tsv" else ",")
         return pd.read_csv(
-            sys.stdin if path == "-" else path,
-            sep=delimiter or ("\t" if kind == "tsv" else ","),
-            dtype=str,
-            keep_default_na=False,
-            encoding=encoding,
-            quoting=csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE,
+            source, sep=sep, quoting=csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE, **options
         )
     except Exception as error:  # each format and compression raises errors of its own
+        reason = getattr(error, "strerror", None) or error
         remedy = ". Pass --encoding, for example --encoding latin-1" * isinstance(error, UnicodeError)
-        raise ValueError(
-            f"cannot read {path}: {getattr(error, 'strerror', None) or error}{remedy}"
-        ) from error
+        raise ValueError(f"cannot read {path}: {reason}{remedy}") from error
 
 
 def write_table(table: pd.DataFrame, path: str) -> None:
