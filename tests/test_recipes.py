@@ -58,6 +58,7 @@ def test_recipe_prints_what_the_page_shows(title, tmp_path, monkeypatch):
     assert printed == "", "an output is not on the page"
 
 
+@pytest.mark.slow
 def test_commands_print_what_the_page_shows(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     page = (DOCS / "command_line.md").read_text("utf-8")
