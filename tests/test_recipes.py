@@ -39,6 +39,7 @@ RECIPES = sections("recipes.md")
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:In the future `np.object`:FutureWarning")  # by tf2onnx
+@pytest.mark.filterwarnings("ignore:.*Any type hint is inferred:UserWarning")  # by MLflow
 @pytest.mark.parametrize("title", [title for title, text in RECIPES.items() if "```python" in text])
 def test_recipe_prints_what_the_page_shows(title, tmp_path, monkeypatch):
     for library in NEEDED.get(title, ()):
