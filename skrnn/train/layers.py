@@ -219,7 +219,8 @@ class NGrams(keras.layers.Layer):
             h = (h if size == 1 else h[:, :-1]) + ids[:, size - 1 :]
             h = h * FACTOR  # overflows; the last 24 bits are right
             if size >= smallest:
-                key = ops.cast(ops.mod(h, MASK + 1), FLOAT)
+                # twice, because a remainder of ONNX has the sign of h
+                key = ops.cast(ops.mod(ops.mod(h, MASK + 1) + MASK + 1, MASK + 1), FLOAT)
                 place = self._count_smaller(key)
                 near = ops.take(self.hashes, ops.minimum(place, self.n_ngrams - 1))
                 known = (near == key) & (ids[:, size - 1 :] != PAD)
