@@ -12,7 +12,7 @@ from skrnn.__main__ import main
 
 DOCS = Path(__file__).parents[1] / "docs"
 NUMBER = re.compile(r"-?\d+\.\d+(?:e[-+]\d+)?")
-NEEDED = {"A service with FastAPI": ["fastapi", "httpx"], "MLflow and skops": ["skops"]}
+NEEDED = {"A service with FastAPI": ["fastapi", "httpx"], "MLflow and skops": ["mlflow", "skops"]}
 NEEDED["ONNX and Keras files"] = ["tensorflow", "tf2onnx", "onnxruntime"]
 
 
@@ -37,10 +37,16 @@ def assert_prints(found, shown):
 RECIPES = sections("recipes.md")
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:In the future `np.object`:FutureWarning")  # by tf2onnx
 @pytest.mark.filterwarnings("ignore:.*Any type hint is inferred:UserWarning")  # by MLflow
-@pytest.mark.parametrize("title", [title for title, text in RECIPES.items() if "```python" in text])
+@pytest.mark.parametrize(
+    "title",
+    [
+        pytest.param(title, marks=[pytest.mark.slow] * (title in NEEDED))
+        for title, text in RECIPES.items()
+        if "```python" in text
+    ],
+)
 def test_recipe_prints_what_the_page_shows(title, tmp_path, monkeypatch):
     for library in NEEDED.get(title, ()):
         pytest.importorskip(library)
