@@ -15,8 +15,8 @@ ORDER = (  # folders and files of the package, lowest level first; a level impor
     {"parameters", "train"},
     {"fitting"},
     {"base"},
-    {*ESTIMATORS, "generation", "saving"},
-    {"displays", "__init__"},
+    {*ESTIMATORS, "generation", "saving", "commands"},
+    {"displays", "__init__", "__main__"},
 )
 # Plain values that every file may know; imports of them do not count as arrows.
 WAIST = {"spec.py", "ragged.py", "targets.py", "train/recipe.py", "compat.py"}

@@ -6,7 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -22,20 +21,6 @@ def run_example(monkeypatch, capsys):
         return capsys.readouterr().out
 
     return run
-
-
-@pytest.fixture
-def reviews(tmp_path):
-    """Write a small compressed TSV file, in which two rows have no label."""
-    frame = pd.DataFrame(
-        {
-            "review": ["a good film", "a bad film", "very good", "very bad"] * 10 + ["what", "NA"],
-            "stars": ["5", "1", "5", "1"] * 10 + ["", ""],
-        }
-    )
-    path = tmp_path / "reviews.tsv.gz"
-    frame.to_csv(path, sep="\t", index=False)
-    return path
 
 
 def accuracies(output):
@@ -55,53 +40,6 @@ def test_quickstart(run_example):
 def test_quickstart_on_all_rows(run_example):
     baseline, own = accuracies(run_example("quickstart.py"))
     assert baseline > 0.6 and own > 0.6
-
-
-def test_classify_csv(run_example, reviews, tmp_path):
-    out = tmp_path / "out.csv"
-    output = run_example("classify_csv.py", reviews, "--text", "review", "--label", "stars", "--out", out)
-    assert "2 rows without a label are skipped" in output
-    assert "32 training rows, 8 test rows, 2 labels" in output
-    assert len(accuracies(output)) == 2
-    predictions = pd.read_csv(out, dtype={"stars": str, "prediction": str})
-    assert list(predictions) == ["row", "review", "stars", "prediction", "probability"]
-    assert len(predictions) == 8 and set(predictions["prediction"]) <= {"1", "5"}
-    assert predictions["probability"].between(0.5, 1).all()
-
-
-def test_classify_csv_with_characters(run_example, reviews, tmp_path):
-    output = run_example(
-        *("classify_csv.py", reviews, "--text", "review", "--label", "stars"),
-        *("--analyzer", "char", "--rows", 20, "--sep", "\t", "--out", tmp_path / "out.csv"),
-    )
-    assert "16 training rows, 4 test rows" in output
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--text", "reviw", "--label", "stars"], "no column 'reviw'; its columns are 'review', 'stars'"),
-        (["--text", "review", "--label", "stars", "--sep", ","], "no column 'review'"),
-    ],
-)
-def test_classify_csv_lists_the_columns_for_an_unknown_name(run_example, reviews, capsys, arguments, message):
-    with pytest.raises(SystemExit):
-        run_example("classify_csv.py", reviews, *arguments)
-    assert message in capsys.readouterr().err
-
-
-def test_classify_csv_reports_a_missing_file(run_example, tmp_path, capsys):
-    with pytest.raises(SystemExit):
-        run_example("classify_csv.py", tmp_path / "no.csv", "--text", "a", "--label", "b")
-    assert "cannot read" in capsys.readouterr().err
-
-
-def test_classify_csv_reports_a_single_label(run_example, tmp_path, capsys):
-    path = tmp_path / "one.csv"
-    pd.DataFrame({"a": ["x", "y"], "b": ["same", "same"]}).to_csv(path)
-    with pytest.raises(SystemExit):
-        run_example("classify_csv.py", path, "--text", "a", "--label", "b")
-    assert "must contain at least two labels" in capsys.readouterr().err
 
 
 @pytest.mark.slow  # eleven fits

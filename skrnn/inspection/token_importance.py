@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,9 @@ class TokenImportanceDisplay(Display):
         Class or output that the value belongs to.
     value_name : str, default="value"
         What the value is, for the labels: for example "probability".
+    text : str, default=None
+        The whole text, which notebooks show with coloured tokens. None joins
+        the tokens with spaces.
 
     Attributes
     ----------
@@ -72,12 +76,14 @@ class TokenImportanceDisplay(Display):
         value: float,
         target_name: str | None = None,
         value_name: str = "value",
+        text: str | None = None,
     ) -> None:
         self.tokens = tokens
         self.importances = np.asarray(importances)
         self.value = value
         self.target_name = target_name
         self.value_name = value_name
+        self.text = text
 
     @classmethod
     def from_estimator(
@@ -149,7 +155,7 @@ class TokenImportanceDisplay(Display):
             response_method=response_method,
         )
         kind = value_name(estimator, response_method)
-        display = cls(tokens, importances, value=value, target_name=name, value_name=kind)
+        display = cls(tokens, importances, value=value, target_name=name, value_name=kind, text=text)
         return display.plot(ax, max_tokens=max_tokens)
 
     def plot(self, ax: Any = None, *, max_tokens: int = 30) -> TokenImportanceDisplay:
@@ -178,9 +184,7 @@ class TokenImportanceDisplay(Display):
         ax = self._set_axes(ax, (6.4, 1.2 + 0.24 * len(drawn)))
         ax.barh(positions, values, color=np.where(values >= 0, BLUE, ORANGE))
         ax.axvline(0, color=GREY, lw=0.8)
-        number = f"{self.value_name} {self.value:.3g}"
-        title = f"{self.target_name}: {number}" if self.target_name else number
-        (title, *labels), families = drawable([title, *as_labels([self.tokens[i] for i in drawn])])
+        (title, *labels), families = drawable([self._title(), *as_labels([self.tokens[i] for i in drawn])])
         label_ticks(ax.yaxis, labels, families)
         ax.set_ylim(len(drawn) - 0.5, -0.5)
         n_omitted = len(self.tokens) - len(drawn)
@@ -190,3 +194,27 @@ class TokenImportanceDisplay(Display):
         )
         ax.set_title(title, parse_math=False, fontfamily=families)
         return self
+
+    def _title(self) -> str:
+        number = f"{self.value_name} {self.value:.3g}"
+        return f"{self.target_name}: {number}" if self.target_name else number
+
+    def _repr_html_(self) -> str:
+        """Return the text as HTML: blue tokens raise the value, orange tokens lower it.
+
+        The strongest colour is that of the largest absolute importance. The
+        number appears when the mouse is on a token.
+        """
+        text = " ".join(self.tokens) if self.text is None else self.text
+        largest = np.abs(self.importances).max(initial=0) or 1.0
+        parts, end = [], 0
+        for token, importance in zip(self.tokens, self.importances, strict=True):
+            start = text.index(token, end)
+            colour = "31, 119, 180" if importance >= 0 else "255, 127, 14"  # tab:blue and tab:orange
+            style = f"background: rgba({colour}, {0.75 * abs(importance) / largest:.2f})"
+            parts.append(escape(text[end:start]))
+            parts.append(f'<span style="{style}" title="{importance:.3g}">{escape(token)}</span>')
+            end = start + len(token)
+        parts.append(escape(text[end:]))
+        line = f'<div style="white-space: pre-wrap">{"".join(parts)}</div>'
+        return f"<div><div><b>{escape(self._title())}</b></div>{line}</div>"

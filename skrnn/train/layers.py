@@ -219,12 +219,21 @@ class NGrams(keras.layers.Layer):
             h = (h if size == 1 else h[:, :-1]) + ids[:, size - 1 :]
             h = h * FACTOR  # overflows; the last 24 bits are right
             if size >= smallest:
-                key = ops.cast(ops.bitwise_and(h, MASK), FLOAT)
-                place = ops.reshape(ops.searchsorted(self.hashes, ops.reshape(key, (-1,))), ops.shape(key))
+                # twice, because a remainder of ONNX has the sign of h
+                key = ops.cast(ops.mod(ops.mod(h, MASK + 1) + MASK + 1, MASK + 1), FLOAT)
+                place = self._count_smaller(key)
                 near = ops.take(self.hashes, ops.minimum(place, self.n_ngrams - 1))
                 known = (near == key) & (ids[:, size - 1 :] != PAD)
                 places.append(ops.where(known, place, self.n_ngrams))
         return ops.concatenate(places, axis=1)
+
+    def _count_smaller(self, keys: Any) -> Any:
+        """Return how many hashes are smaller than each key, by binary search; ONNX has no searchsorted."""
+        place, n = ops.zeros_like(keys, dtype="int32"), self.n_ngrams
+        for i in reversed(range(n.bit_length())):
+            ahead = ops.minimum(place + 2**i, n)
+            place = ops.where(ops.take(self.hashes, ahead - 1) < keys, ahead, place)
+        return place
 
 
 @saveable

@@ -1,5 +1,7 @@
 """The displays: the data they hold, and that the plots show these data."""
 
+import html
+import re
 import sys
 
 import numpy as np
@@ -90,6 +92,18 @@ def test_token_importance_plots_the_largest_importances(classifier):
     assert display.ax_.get_xlabel() == "decrease of the probability without the token (tokens not shown: 2)"
     assert display.ax_.get_title() == f"pos: probability {values[0]:.3g}"
     assert display.ax_.yaxis_inverted()  # the first token is at the top
+
+
+def test_token_importance_shows_the_text_as_html(classifier):
+    text = "a  very <good>\nfilm"
+    page = TokenImportanceDisplay.from_estimator(classifier, text)._repr_html_()
+    plain = html.unescape(re.sub(r"<[^>]+>", "", page))
+    assert plain == TokenImportanceDisplay.from_estimator(classifier, text).ax_.get_title() + text
+    display = TokenImportanceDisplay(["b", "a"], [-0.1, 0.2], value=1.0, text="b, a")
+    shown = re.findall(r'rgba\((.+?)\)" title="(.+?)">(.)</span>(.?)', display._repr_html_())
+    assert shown == [("255, 127, 14, 0.38", "-0.1", "b", ","), ("31, 119, 180, 0.75", "0.2", "a", "<")]
+    without_text = TokenImportanceDisplay(["b", "a"], [0.0, 0.0], value=1.0)._repr_html_()
+    assert re.sub(r"<[^>]+>", "", without_text) == "value 1b a"
 
 
 def test_attention_plots_the_weights_of_the_estimator():
