@@ -129,7 +129,7 @@ class FitMixin(StartMixin, CallbackSupportMixin):
             monitor.weights = start.weights
             return fitted()
         self._check_training_parameters()
-        self._write(f"training for {recipe.epochs} epochs of {start.n_tokens:,} tokens")
+        self._write(f"training on {start.n_tokens:,} tokens")
         with reported(monitor, self, recipe.epochs, data, fitted) as after_epoch:
             train_network(
                 Job(

@@ -206,7 +206,7 @@ def fit(_):
 def predict(_):
     return (fitted.predict_proba(texts * 200) == expected).all()
 def fit_without_keras(_):
-    again = RNNTextClassifier(**{SMALL}).fit(texts, {LABELS})
+    again = RNNTextClassifier(batch_size=64, **{SMALL}).fit(texts * 4, {LABELS * 4})  # four parts, in threads
     return (again.predict_proba(texts * 200) == expected).all()
 BEFORE
 with multiprocessing.get_context("fork").Pool(1) as pool:
@@ -228,7 +228,7 @@ def test_a_forked_process_that_fits_raises_an_error(before):
 @pytest.mark.parametrize("work", ["predict", "fit_without_keras"])
 def test_a_forked_process_predicts_and_fits_without_keras(work):
     before = (
-        f"fitted = RNNTextClassifier(**{SMALL}).fit(texts, {LABELS})\n"
+        f"fitted = RNNTextClassifier(batch_size=64, **{SMALL}).fit(texts * 4, {LABELS * 4})\n"
         "expected = fitted.predict_proba(texts * 200)"
     )
     done = run(FORKS.replace("BEFORE", before).replace("WORK", work))
