@@ -135,11 +135,12 @@ def factors(head: Head, n_texts: int) -> tuple[float, float]:
 
     They are constants of the package, found on inner splits of nine data sets with 100 to 23,000 texts
     (benchmarks/README.md). The network gains weight with the number of texts that it has learned from. For
-    classes the factors sum to less than one, because both parts are too confident.
+    classes the factors sum to 0.9, because the parts are too confident.
     """
     if isinstance(head, Regression):
         return 0.5, 0.5
-    return float(np.clip(0.12 + 0.15 * np.log10(n_texts / 100), 0.1, 0.5)), 0.5
+    of_network = float(np.clip(0.12 + 0.15 * np.log10(n_texts / 100), 0.1, 0.5))
+    return of_network, 0.9 - of_network
 
 
 def _ridge(

@@ -62,7 +62,7 @@ def test_the_linear_part_is_a_logistic_regression_on_tfidf(ngram_range):
     expected = logits(X, LABELS)
     found = linear_outputs(classifier, TEXTS)[:, 0]
     assert np.corrcoef(found, expected)[0, 1] > 0.9999
-    assert found.std() / expected.std() == pytest.approx(0.5, rel=1e-3)
+    assert found.std() / expected.std() == pytest.approx(0.8, rel=1e-3)
 
 
 def test_the_solver_does_not_stop_early_on_many_texts():
@@ -89,7 +89,7 @@ def test_ngrams_are_counted_block_by_block(block, monkeypatch):
 def test_more_classes_have_one_logit_each():
     classifier = RNNTextClassifier(ngram_range=(1, 1), **TINY).fit(TEXTS, THREE)
     X = features((1, 1))
-    expected = 0.5 * logits(X, THREE)
+    expected = 0.8 * logits(X, THREE)
     found = linear_outputs(classifier, TEXTS)
     np.testing.assert_allclose(found, expected, atol=1e-3)
 
@@ -102,7 +102,7 @@ def test_labels_that_do_not_exclude_each_other_have_a_model_each():
     X = features((1, 1))
     found = linear_outputs(classifier, TEXTS)
     for j in range(2):
-        expected = 0.5 * logits(X, Y[:, j])
+        expected = 0.8 * logits(X, Y[:, j])
         np.testing.assert_allclose(found[:, j], expected, atol=1e-3)
     np.testing.assert_allclose(found[:, 2], 0, atol=1e-6)  # a constant column teaches nothing
 
@@ -122,17 +122,16 @@ def test_sample_weights_reach_the_linear_part():
     classifier = RNNTextClassifier(ngram_range=(1, 1), **TINY).fit(TEXTS, LABELS, sample_weight=weights)
     X = features((1, 1))
     labels = np.array(LABELS)[kept]
-    expected = 0.5 * logits(X[kept], labels)
+    expected = 0.8 * logits(X[kept], labels)
     found = linear_outputs(classifier, some)[:, 0]
     np.testing.assert_allclose(found, expected, atol=1e-3)
 
 
 def test_the_network_gains_weight_with_the_number_of_texts():
-    from skrnn.fitting.ngrams import factors
-
     head = RNNTextClassifier(**TINY).fit(TEXTS, LABELS)._head
-    shares = [factors(head, n)[0] for n in (10, 100, 1000, 10_000, 1_000_000)]
-    np.testing.assert_allclose(shares, [0.1, 0.12, 0.27, 0.42, 0.5])
+    of_network, of_ngrams = np.transpose([ngrams.factors(head, n) for n in (10, 100, 1000, 10_000, 10**6)])
+    np.testing.assert_allclose(of_network, [0.1, 0.12, 0.27, 0.42, 0.5])
+    np.testing.assert_allclose(of_network + of_ngrams, 0.9)
 
 
 def test_the_network_is_the_same_with_and_without_ngrams():
