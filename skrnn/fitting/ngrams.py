@@ -29,7 +29,7 @@ MIN_DF = 2  # texts in which an n-gram of several tokens must occur; most others
 C = 10.0  # inverse strength of the L2 penalty of the logistic regression
 TOL = 1e-5  # of the solver; the probabilities then differ by less than 0.001
 BLOCK = 2**20  # tokens whose n-grams are counted at a time, which bounds the memory
-ALPHA = 1.0  # strength of the L2 penalty of the ridge regression
+ALPHA = 0.5  # strength of the L2 penalty of the ridge regression
 
 
 def frequent_ngrams(sequences: Ragged, ngram_range: tuple[int, int], n_outputs: int) -> Weights:
@@ -138,7 +138,7 @@ def factors(head: Head, n_texts: int) -> tuple[float, float]:
     classes the factors sum to 0.9, because the parts are too confident.
     """
     if isinstance(head, Regression):
-        return 0.5, 0.5
+        return 0.5, 0.6
     of_network = float(np.clip(0.12 + 0.15 * np.log10(n_texts / 100), 0.1, 0.5))
     return of_network, 0.9 - of_network
 
