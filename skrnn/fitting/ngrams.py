@@ -20,7 +20,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.preprocessing import normalize
 
 from skrnn.ragged import Ragged
-from skrnn.serve import NGrams, ngram_hashes
+from skrnn.serve import MAX_SIZE, NGrams, ngram_hashes
 from skrnn.spec import Weights
 from skrnn.targets import Head, Regression
 from skrnn.threads import one_blas_thread
@@ -48,17 +48,20 @@ def frequent_ngrams(sequences: Ragged, ngram_range: tuple[int, int], n_outputs: 
     -------
     weights : dict of str to ndarray of float32
         The sorted hashes, their inverse document frequencies, a kernel and a bias of zeros, and a factor of
-        one for the outputs of the network.
+        one for the outputs of the network. With fewer than 1,000 texts, single tokens count more: each further
+        token of an n-gram lowers its value, down to a half.
     """
     blocks = [_document_frequencies(block, ngram_range) for block in _blocks(sequences)]
-    found, df, is_token = blocks[0]
+    found, df, size = blocks[0]
     if len(blocks) > 1:
-        hashes, counts, are_tokens = map(np.concatenate, zip(*blocks, strict=True))
+        hashes, counts, sizes = map(np.concatenate, zip(*blocks, strict=True))
         found, places = np.unique(hashes, return_inverse=True)
         df = np.bincount(places, counts).astype(np.int64)
-        is_token = np.bincount(places, are_tokens) > 0
-    kept = (df >= MIN_DF) | is_token
+        size = np.full(len(found), MAX_SIZE)
+        np.minimum.at(size, places, sizes)
+    kept = (df >= MIN_DF) | (size == 1)
     idf = np.log((1 + len(sequences)) / (1 + df[kept])) + 1
+    idf *= (0.5 + 0.5 * _evidence(len(sequences))) ** (size[kept] - 1)
     return {
         "ngrams/hashes": found[kept].astype(np.float32),
         "ngrams/idf": idf.astype(np.float32),
@@ -66,6 +69,14 @@ def frequent_ngrams(sequences: Ragged, ngram_range: tuple[int, int], n_outputs: 
         "ngrams/bias": np.zeros(n_outputs, np.float32),
         "ngrams/factor": np.ones(1, np.float32),
     }
+
+
+def _evidence(n_texts: int) -> float:
+    """Return how much n-grams of several tokens and log-count ratios can be trusted.
+
+    It is 0 with 100 texts or fewer and 1 with 1,000 or more.
+    """
+    return float(np.clip(np.log10(n_texts / 100), 0, 1))
 
 
 def _blocks(sequences: Ragged) -> Iterator[Ragged]:
@@ -79,11 +90,11 @@ def _blocks(sequences: Ragged) -> Iterator[Ragged]:
 def _document_frequencies(
     sequences: Ragged, ngram_range: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the hashes of n-grams, in how many texts each occurs, and whether it is that of one token."""
+    """Return the hashes of n-grams, in how many texts each occurs, and its number of tokens."""
     rows, hashes, sizes = ngram_hashes(sequences, ngram_range)
     found, first, places = np.unique(hashes, return_index=True, return_inverse=True)
     pairs = np.unique(rows * len(found) + places)  # each n-gram once per text
-    return found, np.bincount(pairs % len(found), minlength=len(found)), sizes[first] == 1
+    return found, np.bincount(pairs % len(found), minlength=len(found)), sizes[first]
 
 
 def fit_ngrams(
@@ -181,14 +192,16 @@ def _logistic(
 
 
 def _log_count_ratio(X: sparse.csr_matrix, targets: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return the root of how much each n-gram says about the classes, (n_ngrams,).
+    """Return the root of the log-count ratio of each n-gram, (n_ngrams,).
 
-    For a class, it is the logarithm of the share of the n-gram among all n-grams in texts of the class,
-    divided by its share in other texts. The classes are combined by the root of the mean of the squares.
+    For a class, the ratio is the logarithm of the share of the n-gram among all n-grams in texts of the class
+    divided by its share in other texts. The classes are combined by the root of the mean of the squares. With
+    fewer than 1,000 texts, a lower power than the root is taken, because the shares are uncertain.
     """
     of_class = (targets[:, None] == np.unique(targets)) * weights[:, None]
     inside = X.sign().T @ of_class
     outside = inside.sum(axis=1, keepdims=True) - inside
     shares = [(counts + 1) / (counts + 1).sum(axis=0) for counts in (inside, outside)]
     ratio = np.log(shares[0] / shares[1])
-    return ((ratio**2).mean(axis=1) ** 0.25).astype(np.float32)
+    power = 0.5 * _evidence(np.count_nonzero(weights))
+    return ((ratio**2).mean(axis=1) ** (power / 2)).astype(np.float32)

@@ -30,27 +30,28 @@ def linear_outputs(estimator, texts):
     return estimator._predicted(texts, lambda outputs: outputs) - network
 
 
-def features(ngram_range):
-    """Return the features of the training texts, from scikit-learn: pairs occur in two texts or more."""
-    vectorizer = TfidfVectorizer(ngram_range=ngram_range, binary=True, token_pattern=r"\w+")
-    X = vectorizer.fit_transform(TEXTS)
-    df = np.asarray((X > 0).sum(axis=0)).ravel()
-    terms = vectorizer.get_feature_names_out()
+def features(ngram_range, texts=TEXTS):
+    """Return the features of texts, from scikit-learn: pairs occur in two texts or more."""
+    options = {"ngram_range": ngram_range, "binary": True, "token_pattern": r"\w+"}
+    X = TfidfVectorizer(**options).fit(texts)
+    df = np.asarray((X.transform(texts) > 0).sum(axis=0)).ravel()
+    terms = X.get_feature_names_out()
     kept = [term for term, n in zip(terms, df, strict=True) if n > 1 or " " not in term]
-    return TfidfVectorizer(
-        ngram_range=ngram_range, binary=True, token_pattern=r"\w+", vocabulary=kept
-    ).fit_transform(TEXTS)
+    vectorizer = TfidfVectorizer(**options, norm=None, vocabulary=kept).fit(texts)
+    of_pairs = 0.5 + 0.5 * np.clip(np.log10(len(texts) / 100), 0, 1)  # few texts: single words count more
+    return normalize(vectorizer.transform(texts).multiply([of_pairs ** term.count(" ") for term in kept]))
 
 
 def logits(X, labels):
     """Return the logits of a logistic regression whose features are multiplied by their log-count ratios."""
+    power = 0.5 * np.clip(np.log10(X.shape[0] / 100), 0, 1)  # few texts: ratios count less
     counts = (X.toarray() > 0).astype(float)
-    squares = []
+    ratios = []
     for label in np.unique(labels):
         inside = counts[np.asarray(labels) == label].sum(axis=0) + 1
         outside = counts[np.asarray(labels) != label].sum(axis=0) + 1
-        squares.append(np.log((inside / inside.sum()) / (outside / outside.sum())) ** 2)
-    X = X.toarray() * np.sqrt(np.sqrt(np.mean(squares, axis=0)))
+        ratios.append(np.log((inside / inside.sum()) / (outside / outside.sum())))
+    X = X.toarray() * np.sqrt(np.mean(np.square(ratios), axis=0)) ** power
     return LogisticRegression(C=10, tol=1e-8, max_iter=10_000).fit(X, labels).decision_function(X)
 
 
@@ -63,6 +64,20 @@ def test_the_linear_part_is_a_logistic_regression_on_tfidf(ngram_range):
     found = linear_outputs(classifier, TEXTS)[:, 0]
     assert np.corrcoef(found, expected)[0, 1] > 0.9999
     assert found.std() / expected.std() == pytest.approx(0.8, rel=1e-3)
+
+
+@pytest.mark.parametrize("n_texts", [60, 400, 1200])
+def test_pairs_and_ratios_gain_weight_with_the_number_of_texts(n_texts):
+    rng = np.random.default_rng(1)
+    texts = [" ".join(rng.choice(WORDS, rng.integers(2, 9))) for _ in range(n_texts)]
+    labels = [text.split()[0] in WORDS[:9] for text in texts]
+    classifier = RNNTextClassifier(**TINY).fit(texts, labels)
+    expected = logits(features((1, 2), texts), labels)
+    found = linear_outputs(classifier, texts)[:, 0]
+    assert np.corrcoef(found, expected)[0, 1] > 0.9999
+    assert found.std() / expected.std() == pytest.approx(
+        ngrams.factors(classifier._head, n_texts)[1], rel=2e-3
+    )
 
 
 def test_the_solver_does_not_stop_early_on_many_texts():
