@@ -48,8 +48,8 @@ def frequent_ngrams(sequences: Ragged, ngram_range: tuple[int, int], n_outputs: 
     -------
     weights : dict of str to ndarray of float32
         The sorted hashes, their inverse document frequencies, a kernel and a bias of zeros, and a factor of
-        one for the outputs of the network. With fewer than 1,000 texts, single tokens count more: each further
-        token of an n-gram lowers its value, down to a half.
+        one for the outputs of the network. With fewer than 1,000 texts, single tokens count more: each
+        further token of an n-gram lowers its value, down to a half.
     """
     blocks = [_document_frequencies(block, ngram_range) for block in _blocks(sequences)]
     found, df, size = blocks[0]
@@ -194,7 +194,7 @@ def _logistic(
 def _log_count_ratio(X: sparse.csr_matrix, targets: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return the root of the log-count ratio of each n-gram, (n_ngrams,).
 
-    For a class, the ratio is the logarithm of the share of the n-gram among all n-grams in texts of the class
+    For a class, the ratio is the logarithm of the share of the n-gram among all n-grams in its texts,
     divided by its share in other texts. The classes are combined by the root of the mean of the squares. With
     fewer than 1,000 texts, a lower power than the root is taken, because the shares are uncertain.
     """
