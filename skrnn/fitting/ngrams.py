@@ -203,5 +203,5 @@ def _log_count_ratio(X: sparse.csr_matrix, targets: np.ndarray, weights: np.ndar
     outside = inside.sum(axis=1, keepdims=True) - inside
     shares = [(counts + 1) / (counts + 1).sum(axis=0) for counts in (inside, outside)]
     ratio = np.log(shares[0] / shares[1])
-    power = 0.5 * _evidence(np.count_nonzero(weights))
+    power = 0.5 * _evidence(int(np.count_nonzero(weights)))
     return ((ratio**2).mean(axis=1) ** (power / 2)).astype(np.float32)
