@@ -1,7 +1,7 @@
 """Measure scoring on Dask, Spark and Ray, training in two JAX processes, and a stream from Parquet.
 
     python benchmarks/bench_engines.py score [--engines serial two dask spark ray] [--rows 1000000]
-    python benchmarks/bench_engines.py train [--processes 2]
+    python benchmarks/bench_engines.py train [--processes 2] [--batch 512]
     python benchmarks/bench_engines.py stream [--rows 200000]
 
 ``score`` writes short texts of random words as Parquet files, trains a default classifier with 20,000
@@ -251,7 +251,8 @@ def train(options):
             free.bind(("127.0.0.1", 0))
             port = str(free.getsockname()[1])
         command = [sys.executable, "-W", "ignore", __file__, "train", "--port", port]
-        command += ["--processes", str(options.processes), "--process"]
+        command += ["--processes", str(options.processes), "--batch", str(options.batch)]
+        command += ["--rows", str(options.rows), "--process"]
         settings = os.environ | {"KERAS_BACKEND": "jax", "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false"}
         running = [subprocess.Popen([*command, str(i)], env=settings) for i in range(options.processes)]
         if any([process.wait() for process in running]):
@@ -279,7 +280,8 @@ def train(options):
                     flush=True,
                 )
 
-    RNNTextClassifier(epochs=4, batch_size=64, random_state=0, callbacks=[ReportEpoch()]).fit(texts, labels)
+    settings = {"epochs": 4, "batch_size": options.batch, "callbacks": [ReportEpoch()]}
+    RNNTextClassifier(random_state=0, **settings).fit(texts, labels)
 
 
 def stream(options):
@@ -317,11 +319,12 @@ def main():
     parser.add_argument("--rows", type=int, help="number of texts")
     parser.add_argument("--folder", help="where the files are kept; score uses those that it finds")
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--batch", type=int, default=512, help="texts of a batch, all processes together")
     for name in ("--one", "--process", "--port"):
         kind = {"action": "store_true"} if name == "--one" else {"type": int}
         parser.add_argument(name, help=argparse.SUPPRESS, **kind)
     options = parser.parse_args()
-    options.rows = options.rows or {"score": 1_000_000, "train": 1024, "stream": 200_000}[options.task]
+    options.rows = options.rows or {"score": 1_000_000, "train": 2048, "stream": 200_000}[options.task]
     {"score": score, "train": train, "stream": stream}[options.task](options)
 
 
