@@ -127,9 +127,11 @@ def on_two(path, source, target):
 
 
 def on_dask(path, source, target):
+    import dask
     import dask.dataframe as dd
     from distributed import Client, LocalCluster
 
+    dask.config.set({"distributed.nanny.pre-spawn-environ": {"OMP_NUM_THREADS": 1}})  # see docs/scaling.md
     cluster = LocalCluster(n_workers=N_WORKERS, threads_per_worker=1, dashboard_address=None)
     with cluster, Client(cluster):
         begun = time.perf_counter()
@@ -161,8 +163,9 @@ def on_ray(path, source, target):
 
     ray.init(num_cpus=N_WORKERS, include_dashboard=False, log_to_driver=False)
     ray.data.DataContext.get_current().enable_progress_bars = False
+    ray.data.DataContext.get_current().target_max_block_size = 2**23  # bytes, see docs/scaling.md
     begun = time.perf_counter()
-    data = ray.data.read_parquet(str(source), override_num_blocks=N_FILES)
+    data = ray.data.read_parquet(str(source))
     data = data.map_batches(scorer(path), batch_format="pandas", batch_size=None)
     data.write_parquet(str(target))
     return begun
