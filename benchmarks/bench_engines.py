@@ -14,7 +14,7 @@ all processes besides this one. CPU time is that of all processes, the start of 
 
 ``train`` trains a default classifier with JAX in processes that have one core each.
 
-``stream`` reads row groups of a Parquet file: once for the vocabulary, once for ``partial_fit``.
+``stream`` reads a Parquet file three times: only to read, for the vocabulary, and for ``partial_fit``.
 
 The results are in benchmarks/README.md. Install the extra ``engines``.
 """
@@ -163,9 +163,8 @@ def on_ray(path, source, target):
 
     ray.init(num_cpus=N_WORKERS, include_dashboard=False, log_to_driver=False)
     ray.data.DataContext.get_current().enable_progress_bars = False
-    ray.data.DataContext.get_current().target_max_block_size = 2**23  # bytes, see docs/scaling.md
     begun = time.perf_counter()
-    data = ray.data.read_parquet(str(source))
+    data = ray.data.read_parquet(str(source)).repartition(target_num_rows_per_block=50_000)
     data = data.map_batches(scorer(path), batch_format="pandas", batch_size=None)
     data.write_parquet(str(target))
     return begun
@@ -294,6 +293,10 @@ def stream(options):
     frame = pd.DataFrame({"text": texts, "label": [len(text) % 2 for text in texts]})
     frame.to_parquet(path, row_group_size=10_000)
     n_tokens, file = sum(text.count(" ") + 1 for text in texts), pq.ParquetFile(path)
+    begun = time.perf_counter()
+    n_rows = sum(len(batch.to_pandas()) for batch in file.iter_batches(10_000))
+    seconds = time.perf_counter() - begun
+    print(f"read: {n_rows} rows, {seconds / n_tokens * 1e6:.3f} s per million tokens")
     begun, counts = time.perf_counter(), Counter()
     for batch in file.iter_batches(10_000, columns=["text"]):
         part = batch.column("text").to_pylist()

@@ -501,7 +501,8 @@ for name, base in KERAS_LAYERS.items():
             weight.assign(np.random.default_rng(i).normal(size=weight.shape))
 
         def loss(weights, x, mask):
-            states = layer.stateless_call(weights, [], x, mask=mask, training=True)[0]
+            other = [v.value for v in layer.non_trainable_variables]
+            states = layer.stateless_call(weights, other, x, mask=mask, training=True)[0]
             return (states * mask[:, :, None] ** 2).sum()
 
         run = jax.jit(jax.value_and_grad(loss)).lower([w.value for w in layer.weights], x, mask).compile()
