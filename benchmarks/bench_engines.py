@@ -1,7 +1,7 @@
 """Measure scoring on Dask, Spark and Ray, training in two JAX processes, and a stream from Parquet.
 
     python benchmarks/bench_engines.py score [--engines serial two dask spark ray] [--rows 1000000]
-    python benchmarks/bench_engines.py train [--processes 2]
+    python benchmarks/bench_engines.py train [--processes 2] [--batch 512]
     python benchmarks/bench_engines.py stream [--rows 200000]
 
 ``score`` writes short texts of random words as Parquet files, trains a default classifier with 20,000
@@ -14,7 +14,7 @@ all processes besides this one. CPU time is that of all processes, the start of 
 
 ``train`` trains a default classifier with JAX in processes that have one core each.
 
-``stream`` reads row groups of a Parquet file: once for the vocabulary, once for ``partial_fit``.
+``stream`` reads a Parquet file three times: only to read, for the vocabulary, and for ``partial_fit``.
 
 The results are in benchmarks/README.md. Install the extra ``engines``.
 """
@@ -127,9 +127,11 @@ def on_two(path, source, target):
 
 
 def on_dask(path, source, target):
+    import dask
     import dask.dataframe as dd
     from distributed import Client, LocalCluster
 
+    dask.config.set({"distributed.nanny.pre-spawn-environ": {"OMP_NUM_THREADS": 1}})  # see docs/scaling.md
     cluster = LocalCluster(n_workers=N_WORKERS, threads_per_worker=1, dashboard_address=None)
     with cluster, Client(cluster):
         begun = time.perf_counter()
@@ -162,7 +164,7 @@ def on_ray(path, source, target):
     ray.init(num_cpus=N_WORKERS, include_dashboard=False, log_to_driver=False)
     ray.data.DataContext.get_current().enable_progress_bars = False
     begun = time.perf_counter()
-    data = ray.data.read_parquet(str(source), override_num_blocks=N_FILES)
+    data = ray.data.read_parquet(str(source)).repartition(target_num_rows_per_block=50_000)
     data = data.map_batches(scorer(path), batch_format="pandas", batch_size=None)
     data.write_parquet(str(target))
     return begun
@@ -251,7 +253,8 @@ def train(options):
             free.bind(("127.0.0.1", 0))
             port = str(free.getsockname()[1])
         command = [sys.executable, "-W", "ignore", __file__, "train", "--port", port]
-        command += ["--processes", str(options.processes), "--process"]
+        command += ["--processes", str(options.processes), "--batch", str(options.batch)]
+        command += ["--rows", str(options.rows), "--process"]
         settings = os.environ | {"KERAS_BACKEND": "jax", "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false"}
         running = [subprocess.Popen([*command, str(i)], env=settings) for i in range(options.processes)]
         if any([process.wait() for process in running]):
@@ -279,7 +282,8 @@ def train(options):
                     flush=True,
                 )
 
-    RNNTextClassifier(epochs=4, batch_size=64, random_state=0, callbacks=[ReportEpoch()]).fit(texts, labels)
+    settings = {"epochs": 4, "batch_size": options.batch, "callbacks": [ReportEpoch()]}
+    RNNTextClassifier(random_state=0, **settings).fit(texts, labels)
 
 
 def stream(options):
@@ -289,6 +293,10 @@ def stream(options):
     frame = pd.DataFrame({"text": texts, "label": [len(text) % 2 for text in texts]})
     frame.to_parquet(path, row_group_size=10_000)
     n_tokens, file = sum(text.count(" ") + 1 for text in texts), pq.ParquetFile(path)
+    begun = time.perf_counter()
+    n_rows = sum(len(batch.to_pandas()) for batch in file.iter_batches(10_000))
+    seconds = time.perf_counter() - begun
+    print(f"read: {n_rows} rows, {seconds / n_tokens * 1e6:.3f} s per million tokens")
     begun, counts = time.perf_counter(), Counter()
     for batch in file.iter_batches(10_000, columns=["text"]):
         part = batch.column("text").to_pylist()
@@ -317,11 +325,12 @@ def main():
     parser.add_argument("--rows", type=int, help="number of texts")
     parser.add_argument("--folder", help="where the files are kept; score uses those that it finds")
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--batch", type=int, default=512, help="texts of a batch, all processes together")
     for name in ("--one", "--process", "--port"):
         kind = {"action": "store_true"} if name == "--one" else {"type": int}
         parser.add_argument(name, help=argparse.SUPPRESS, **kind)
     options = parser.parse_args()
-    options.rows = options.rows or {"score": 1_000_000, "train": 1024, "stream": 200_000}[options.task]
+    options.rows = options.rows or {"score": 1_000_000, "train": 2048, "stream": 200_000}[options.task]
     {"score": score, "train": train, "stream": stream}[options.task](options)
 
 

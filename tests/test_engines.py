@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from ast import literal_eval
 from importlib.util import find_spec
 from pathlib import Path
 from shutil import which
@@ -45,7 +46,10 @@ NEEDS = {  # the section, or the subsection after the code at the start of its s
     "Joblib on Dask": ["dask", "distributed"],
     "Joblib on Ray": ["ray"],
     "Search with Optuna": ["optuna"],
-    "Train in several processes": ["jax", "keras"],
+    "Train in several processes": ["jax"],
+    "Start by hand": ["jax"],
+    "Start by Dask": ["jax", "dask", "distributed"],
+    "Start by Ray": ["jax", "ray"],
     "Train on a stream": ["pyarrow"],
 }
 
@@ -64,10 +68,20 @@ def scripts():
 SCRIPTS = scripts()
 
 
-def start_script(name, folder, *arguments):
-    """Start the code of a part of the page; its output goes to files."""
-    (folder / "script.py").write_text(SCRIPTS[name])
-    settings = os.environ | {"FOLDER": str(folder), "PYTHONPATH": str(ROOT)}
+def free_address():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{free.getsockname()[1]}"
+
+
+def start_script(name, folder, *arguments, address="", changes=None):
+    """Start the code of a part of the page, with some of it replaced; its output goes to files."""
+    code = SCRIPTS[name]
+    for old, new in (changes or {}).items():
+        assert code.count(old) == 1
+        code = code.replace(old, new)
+    (folder / "script.py").write_text(code)
+    settings = os.environ | {"FOLDER": str(folder), "ADDRESS": address, "PYTHONPATH": str(ROOT)}
     with open(folder / f"{len(list(folder.glob('*.out')))}.out", "w") as out:
         command = [sys.executable, "-W", "ignore", "script.py", *arguments]
         return subprocess.Popen(command, cwd=folder, env=settings, stdout=out, stderr=subprocess.STDOUT)
@@ -81,7 +95,7 @@ def test_every_part_with_code_is_run():
     assert SCRIPTS.keys() == NEEDS.keys()
 
 
-@pytest.mark.parametrize("name", [name for name in NEEDS if name != "Train in several processes"])
+@pytest.mark.parametrize("name", [name for name in NEEDS if not name.startswith("Start by")])
 def test_code_of_the_page_runs(name, tmp_path):
     skip_without("keras", *NEEDS[name])
     finish(start_script(name, tmp_path), tmp_path)
@@ -92,10 +106,36 @@ def test_code_of_the_page_runs(name, tmp_path):
             assert found["label"].tolist() == expected.tolist() and len(found) == 16
 
 
+KILL_ONCE = """
+from sklearn.preprocessing import FunctionTransformer
+
+
+def kill_once(texts):
+    import os, pathlib, signal
+    killed = pathlib.Path(os.environ["FOLDER"]) / "killed"
+    if not killed.exists():
+        killed.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return texts
+
+
+"""
+
+
+@pytest.mark.parametrize("dies", ["", "dies"])
 @pytest.mark.parametrize("name", ["Joblib on Dask", "Joblib on Ray"])
-def test_a_search_on_an_engine_equals_the_serial_one(name, tmp_path):
+def test_a_search_on_an_engine_equals_the_serial_one(name, dies, tmp_path):
     skip_without(*NEEDS[name])
-    finish(start_script(name, tmp_path), tmp_path)
+    changes = (
+        {
+            "make_pipeline(R": "make_pipeline(FunctionTransformer(kill_once), R",
+            "def search": f"{KILL_ONCE}def search",
+        }
+        if dies
+        else {}
+    )
+    finish(start_script(name, tmp_path, changes=changes), tmp_path)
+    assert (tmp_path / "killed").exists() == bool(dies)
     names = {"__name__": "page"}
     exec(SCRIPTS["Search parameters"], names)
     serial = names["search"]().set_params(n_jobs=None).fit(names["TEXTS"], names["LABELS"])
@@ -103,32 +143,97 @@ def test_a_search_on_an_engine_equals_the_serial_one(name, tmp_path):
     assert expected in (tmp_path / "0.out").read_text()
 
 
-def test_two_processes_of_optuna_share_a_study(tmp_path):
-    skip_without("optuna", "keras")
-    for process in [start_script("Search with Optuna", tmp_path) for _ in range(2)]:
-        finish(process, tmp_path)
+def trials_of(folder):
+    """Return the trials of the study of the page; none before it is created."""
     from optuna import load_study
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
-    storage = JournalStorage(JournalFileBackend(str(tmp_path / "study.log")))
-    trials = [trial for trial in load_study(study_name="films", storage=storage).trials if trial.values]
-    values = {}
+    try:
+        storage = JournalStorage(JournalFileBackend(str(folder / "study.log")))
+        return load_study(study_name="films", storage=storage).trials
+    except (KeyError, OSError):
+        return []
+
+
+def check_trials(trials):
+    """Check that each combination has the value of a trial in this process."""
+    from optuna.trial import FixedTrial
+
+    names = {"__name__": "page"}
+    exec(SCRIPTS["Search with Optuna"], names)
+    combinations = {tuple(trial.params.items()) for trial in trials}
+    assert len(combinations) == 4
     for trial in trials:
-        values.setdefault(tuple(sorted(trial.params.items())), set()).add(trial.value)
-    assert len(values) == 4 and all(len(found) == 1 for found in values.values())
+        assert trial.value == names["objective"](FixedTrial(trial.params))
 
 
-def test_the_script_for_two_processes_trains(tmp_path):
-    skip_without("jax", "keras")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    for process in [start_script("Train in several processes", tmp_path, str(i), address) for i in range(2)]:
+def test_two_processes_of_optuna_share_a_study(tmp_path):
+    skip_without("optuna", "keras")
+    for process in [start_script("Search with Optuna", tmp_path) for _ in range(2)]:
         finish(process, tmp_path)
-    losses = [re.findall(r"^\[.*\]$", (tmp_path / f"{i}.out").read_text(), re.M) for i in range(2)]
-    assert losses[0] == losses[1] and len(losses[0]) == 1
+    check_trials(trials_of(tmp_path))
+
+
+def test_a_study_continues_after_a_process_of_optuna_is_killed(tmp_path):
+    skip_without("optuna", "keras")
+    slow = {"return classifier.fit(": "__import__('time').sleep(2)\n    return classifier.fit("}
+    first, second = (start_script("Search with Optuna", tmp_path, changes=slow) for _ in range(2))
+    begun = time.monotonic()
+    while sum(not trial.state.is_finished() for trial in trials_of(tmp_path)) < 2:  # one of each process
+        assert time.monotonic() - begun < 300 and second.poll() is None
+        time.sleep(0.1)
+    second.kill()
+    finish(first, tmp_path)
+    trials = trials_of(tmp_path)
+    finished = [trial for trial in trials if trial.state.is_finished()]
+    assert len(trials) == len(finished) + 1  # that of the process that was killed
+    check_trials(finished)
+
+
+@pytest.fixture(scope="module")
+def losses_of_one(tmp_path_factory):
+    """Return the losses that the training of the page has in one process."""
+    skip_without("jax", "keras")
+    folder = tmp_path_factory.mktemp("one")
+    alone = {"train(int(sys.argv[1]))": "train(0, 1)"}
+    finish(start_script("Start by hand", folder, address=free_address(), changes=alone), folder)
+    return losses_in(folder / "0.out")
+
+
+def losses_in(path):
+    return np.array(literal_eval(re.findall(r"^\[.*\]$", path.read_text(), re.M)[-1]))
+
+
+@pytest.mark.parametrize("name", ["Start by hand", "Start by Dask", "Start by Ray"])
+def test_two_processes_of_the_page_train_like_one(name, losses_of_one, tmp_path):
+    skip_without("keras", *NEEDS[name])
+    address, n_scripts = free_address(), 2 if name == "Start by hand" else 1
+    for process in [start_script(name, tmp_path, str(i), address=address) for i in range(n_scripts)]:
+        finish(process, tmp_path)
+    losses = [losses_in(tmp_path / f"{i}.out") for i in range(n_scripts)]
+    expected = [losses_of_one] * 2 if n_scripts == 1 else losses_of_one
+    for found in losses:
+        np.testing.assert_allclose(found, expected, atol=1e-5)
     assert load(tmp_path / "films.skrnn").predict(["good film"]).shape == (1,)
+
+
+def test_arrow_batches_train_like_row_groups(tmp_path):
+    skip_without("pyarrow", "keras")
+    import pyarrow.parquet as pq
+
+    frame = pd.DataFrame({"text": ["good film", "bad film", "a good one"] * 20, "label": [1, 0, 1] * 20})
+    frame.to_parquet(tmp_path / "films.parquet", row_group_size=20)
+    file = pq.ParquetFile(tmp_path / "films.parquet")
+    groups = [file.read_row_group(i).to_pandas() for i in range(file.num_row_groups)]
+    batches = [batch.to_pandas() for batch in file.iter_batches(20)]
+    losses = []
+    for parts in (groups, batches):
+        classifier = RNNTextClassifier(rnn_units=4, random_state=0)
+        for part in parts:
+            classifier.partial_fit(part["text"], part["label"], classes=[0, 1])
+        losses.append(classifier.loss_curve_)
+    assert losses[0] == losses[1] and len(losses[0]) == len(groups) == 3
 
 
 # -- scoring: functions from a folder of Parquet files to another ---------------------------------------
@@ -346,9 +451,7 @@ np.savez(f"{folder}/{process}.npz", losses=classifier.loss_curve_, p=classifier.
 
 def start_training(n_processes, folder, dies=""):
     """Start the processes of a training; each writes its errors to a file."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+    address = free_address()
     settings = os.environ | {"KERAS_BACKEND": "jax", "PYTHONPATH": str(ROOT)}
     processes = []
     for i in range(n_processes):
@@ -376,6 +479,47 @@ def test_two_processes_train_like_one(one_process, tmp_path):
     for found in trained(2, tmp_path):
         np.testing.assert_allclose(found["losses"], one_process["losses"], atol=1e-5)
         np.testing.assert_allclose(found["p"], one_process["p"], atol=1e-5)
+
+
+BY_ROWS = """
+import jax, keras, numpy as np
+from jax.sharding import PartitionSpec
+from skrnn.train.layers import KERAS_LAYERS
+from skrnn.train.processes import by_rows
+
+distribution = keras.distribution.DataParallel()
+keras.distribution.set_distribution(distribution)
+rows = jax.sharding.NamedSharding(distribution.device_mesh.backend_mesh, PartitionSpec("batch"))
+x, lengths = np.random.default_rng(0).normal(size=(6, 5, 3)).astype("float32"), np.array([1, 5, 2, 3, 4, 5])
+x, mask = (jax.device_put(a, rows) for a in (x, np.arange(5) < lengths[:, None]))
+for name, base in KERAS_LAYERS.items():
+    results, n_inside = [], []
+    for kind in (base, by_rows(base, distribution)):
+        layer = kind(4, return_sequences=True)
+        layer.build(x.shape)
+        for i, weight in enumerate(layer.weights):
+            weight.assign(np.random.default_rng(i).normal(size=weight.shape))
+
+        def loss(weights, x, mask):
+            other = [v.value for v in layer.non_trainable_variables]
+            states = layer.stateless_call(weights, other, x, mask=mask, training=True)[0]
+            return (states * mask[:, :, None] ** 2).sum()
+
+        run = jax.jit(jax.value_and_grad(loss)).lower([w.value for w in layer.weights], x, mask).compile()
+        results.append(run([w.value for w in layer.weights], x, mask))
+        inside, main = run.as_text().split("\\nENTRY ")
+        n_inside.append(inside.count(" all-reduce("))
+        assert " all-reduce(" in main, name
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5), *results)
+    assert n_inside[0] > 0 == n_inside[1], (name, n_inside)
+"""
+
+
+def test_a_recurrent_layer_on_two_devices_sums_gradients_after_its_loop():
+    skip_without("jax", "keras")
+    two_devices = {"KERAS_BACKEND": "jax", "XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
+    settings = os.environ | two_devices | {"PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", BY_ROWS], env=settings, check=True, timeout=500)
 
 
 def test_a_process_that_dies_stops_the_others_and_the_checkpoint_continues(one_process, tmp_path):

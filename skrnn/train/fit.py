@@ -21,7 +21,7 @@ from skrnn.train.dataset import Batch, Batches, is_sampled
 from skrnn.train.job import Job, OptimizerState
 from skrnn.train.losses import training_loss
 from skrnn.train.network import network, variables
-from skrnn.train.processes import CorrectLoss, connected, require_agreement, several_processes, share
+from skrnn.train.processes import CorrectLoss, by_rows, connected, require_agreement, several_processes, share
 from skrnn.train.recipe import EMBEDDING_RATE, Recipe
 from skrnn.train.tensorflow import as_dataset, make_optimizer, recurrent_layer, set_eager
 
@@ -256,8 +256,9 @@ def borrowed_model(job: Job) -> Iterator[keras.Model]:
     A model that the user's callbacks have seen is not used again, and neither is one whose training failed.
     """
     spec, recipe = job.spec, job.recipe
-    layer = recurrent_layer(spec, recipe)  # SKRNN_COMPILED may have changed
-    key = spec, recipe.compiled, layer, is_sampled(spec), keras.distribution.distribution()
+    distribution = keras.distribution.distribution()
+    layer = by_rows(recurrent_layer(spec, recipe), distribution)  # SKRNN_COMPILED may have changed
+    key = spec, recipe.compiled, layer, is_sampled(spec), distribution
     with _lock:  # a training has the model to itself; a second one builds another
         found = _last_model.pop(key, None)
         _last_model.clear()

@@ -9,6 +9,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import keras
@@ -47,6 +48,45 @@ def _filled_up(batch: tuple[Any, np.ndarray, np.ndarray], lacking: int) -> Any:
     arrays = [*(inputs if isinstance(inputs, tuple) else [inputs]), targets]
     *longer, targets = (np.concatenate([a, a[-1:].repeat(lacking, axis=0)]) for a in arrays)
     return tuple(longer) if isinstance(inputs, tuple) else longer[0], targets, weights
+
+
+@cache
+def by_rows(layer: type[keras.layers.RNN], distribution: Any) -> type[keras.layers.RNN]:
+    """Return the class of a recurrent layer that needs no other device during its loop over the steps.
+
+    JAX would sum the gradients of the weights over all devices in each step of the loop. In this layer, each
+    device sums those of its own rows first. JAX adds up these sums once for each batch.
+
+    Parameters
+    ----------
+    layer : type
+        A recurrent layer.
+    distribution : keras.distribution.Distribution or None
+        What divides the rows. Without `DataParallel`, and with a backend other than JAX, the layer itself is
+        returned.
+    """
+    if not isinstance(distribution, keras.distribution.DataParallel) or keras.backend.backend() != "jax":
+        return layer
+    import jax
+
+    rows, whole = jax.sharding.PartitionSpec(distribution.batch_dim_name), jax.sharding.PartitionSpec()
+
+    def inner_loop(self: Any, sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> tuple:
+        """Return the last output, all outputs and the last states, as Keras does."""
+        inputs = sequences, initial_state, mask
+        if not training or getattr(self.cell, "recurrent_dropout", 0):  # whose masks are for all rows
+            return layer.inner_loop(self, *inputs, training)
+
+        def loop(weights: list, *inputs: Any) -> tuple:
+            with keras.StatelessScope(zip(self.weights, weights, strict=True)):
+                return layer.inner_loop(self, *inputs, training)
+
+        # with check_vma, JAX would sum where weights meet rows: in the loop
+        mesh, specs = distribution.device_mesh.backend_mesh, (whole, rows, rows, rows)
+        run = jax.shard_map(loop, mesh=mesh, in_specs=specs, out_specs=rows, check_vma=False)
+        return run([weight.value for weight in self.weights], *inputs)
+
+    return type(layer.__name__, (layer,), {"inner_loop": inner_loop})
 
 
 class CorrectLoss(keras.callbacks.Callback):
