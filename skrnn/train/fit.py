@@ -257,7 +257,8 @@ def borrowed_model(job: Job) -> Iterator[keras.Model]:
     """
     spec, recipe = job.spec, job.recipe
     distribution = keras.distribution.distribution()
-    layer = by_rows(recurrent_layer(spec, recipe), distribution)  # SKRNN_COMPILED may have changed
+    layer: Any = recurrent_layer(spec, recipe)  # SKRNN_COMPILED may have changed
+    layer = by_rows(layer, distribution)
     key = spec, recipe.compiled, layer, is_sampled(spec), distribution
     with _lock:  # a training has the model to itself; a second one builds another
         found = _last_model.pop(key, None)

@@ -74,7 +74,7 @@ def by_rows(layer: type[keras.layers.RNN], distribution: Any) -> type[keras.laye
     def inner_loop(self: Any, sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> tuple:
         """Return the last output, all outputs and the last states, as Keras does."""
         inputs = sequences, initial_state, mask
-        if not training or getattr(self.cell, "recurrent_dropout", 0):  # whose masks are for all rows
+        if not training or getattr(self.cell, "recurrent_dropout", 0) > 0:  # whose masks are for all rows
             return layer.inner_loop(self, *inputs, training)
 
         def loop(weights: list, *inputs: Any) -> tuple:
