@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from skrnn.compat import StrOptions, fit_context
+from skrnn.fitting.samples import Samples
+from skrnn.fitting.start import Start
+from skrnn.fitting.untrained import untrained
 from skrnn.generation import GenerationMixin
 from skrnn.parameters import SHARE, Unused, WritingParameters, estimator, parameter
 from skrnn.spec import Spec
@@ -165,6 +170,15 @@ class RNNTextEncoder(WritingParameters, GenerationMixin):
         if objective == "supervised":
             return head_for(y, texts, owner=type(self).__name__)
         return _HEADS[objective]
+
+    def _start(
+        self, head: Head, samples: Samples, rng: np.random.Generator, *, is_chunk: bool = False
+    ) -> Start:
+        start = super()._start(head, samples, rng, is_chunk=is_chunk)
+        if not isinstance(head, NoHead):
+            return start
+        spec, weights = untrained(start.spec, start.weights, start.examples.sequences, rng)
+        return replace(start, spec=spec, weights=weights)
 
     def _attributes(self, head: Head, *arguments: Any) -> dict[str, Any]:
         objective = head.name if head.predicts_ids else "random" if isinstance(head, NoHead) else "supervised"

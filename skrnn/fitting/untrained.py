@@ -1,0 +1,87 @@
+"""An encoder that needs no training: a random network beside means of word vectors, on one scale."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from skrnn.ragged import N_SPECIAL, Ragged
+from skrnn.serve import Forward, n_threads
+from skrnn.spec import IMPORTANCE, Spec, Weights
+from skrnn.threads import one_blas_thread
+
+RARE = 3e-3  # share of the tokens at which the weight of an id is one half
+STATES = 0.6  # scale of the pooled states beside the mean of word vectors
+MAX_TEXTS = 10_000  # texts from which means and scales are computed
+
+
+def untrained(
+    spec: Spec, weights: Weights, sequences: Ragged, rng: np.random.Generator
+) -> tuple[Spec, Weights]:
+    """Return a network whose encodings group similar texts, although it is not trained.
+
+    An encoding has two parts: the pooled states of the random layers [1]_, and the mean of the embeddings
+    of a text, where an id that makes up a share f of all tokens has the weight ``a / (a + f)`` [2]_. Each
+    part is centred and divided by its mean length. With `n_components`, the principal components of both
+    follow. All of this is one linear layer, the projection.
+
+    Parameters
+    ----------
+    spec : Spec
+        A network without a head.
+    weights : dict of str to ndarray
+        Its weights.
+    sequences : Ragged
+        Ids of the training texts.
+    rng : numpy.random.Generator
+        Draws the texts from which means and scales are computed, if there are more than 10,000.
+
+    Returns
+    -------
+    spec : Spec
+        The network with the mean of embeddings and a projection.
+    weights : dict of str to ndarray
+        Its weights.
+
+    References
+    ----------
+    .. [1] Wieting & Kiela (2019). No Training Required: Exploring Random Encoders for Sentence
+       Classification. ICLR.
+    .. [2] Arora, Liang & Ma (2017). A Simple but Tough-to-Beat Baseline for Sentence Embeddings. ICLR.
+    """
+    counts = np.bincount(sequences.ids, minlength=spec.n_ids)
+    importance = RARE / (RARE + counts / counts.sum())
+    importance[:N_SPECIAL] = 0
+    weights = weights | {IMPORTANCE: importance[:, None].astype(np.float32)}
+    if len(sequences) > MAX_TEXTS:
+        sequences = sequences.take(np.sort(rng.choice(len(sequences), MAX_TEXTS, replace=False)))
+    bare = replace(spec, weighted_mean=True, n_components=None)
+    vectors = Forward(bare, weights).encode(sequences, n_threads(None)).astype(np.float64)
+    width = vectors.shape[1]
+    kernel, bias = _projection(vectors, width - spec.embedding_dim, spec.n_components)
+    weights |= {"projection/kernel": kernel, "projection/bias": bias}
+    if spec.n_components is None:
+        return replace(bare, n_components=width, activation="linear"), weights
+    return replace(spec, weighted_mean=True), weights
+
+
+@one_blas_thread()
+def _projection(
+    vectors: np.ndarray, n_states: int, n_components: int | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return kernel and bias of the linear layer; the first columns of the vectors are pooled states."""
+    mean = vectors.mean(axis=0)
+    scale = np.empty(vectors.shape[1])
+    for part, size in ((slice(n_states), STATES), (slice(n_states, None), 1.0)):
+        length = np.linalg.norm((vectors - mean)[:, part], axis=1).mean()
+        scale[part] = size / length if length > 0 else size
+    kernel = np.diag(scale)
+    if n_components is not None:
+        centred = (vectors - mean) * scale
+        directions = np.linalg.eigh(centred.T @ centred)[1][:, ::-1]  # the largest variance first
+        directions *= np.sign(directions[np.abs(directions).argmax(axis=0), np.arange(len(scale))])
+        kernel = np.zeros((len(scale), n_components))
+        n = min(n_components, len(scale))
+        kernel[:, :n] = scale[:, None] * directions[:, :n]
+    return kernel.astype(np.float32), (-mean @ kernel).astype(np.float32)
