@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from skrnn.compat import StrOptions, fit_context
+from skrnn.compat import POSITIVE_INT, StrOptions, fit_context
 from skrnn.fitting.samples import Samples
 from skrnn.fitting.start import Start
 from skrnn.fitting.untrained import untrained
@@ -71,6 +71,14 @@ class RNNTextEncoder(WritingParameters, GenerationMixin):
         token (and, with `bidirectional`, each previous one). "auto" is "supervised" if `fit` gets y, and
         "autoencoder" otherwise. "random" trains nothing and needs no Keras: it is a random network on top
         of the embedding.""",
+    )
+    embedding_dim: Any = parameter(
+        default="auto",
+        allowed=[POSITIVE_INT, StrOptions({"auto"})],
+        stage="embedding",
+        doc="""int or "auto"
+        Width of the embedding. Given `embeddings` have a width of their own, which is used instead. "auto" is
+        256 for objective="random", and 128 otherwise.""",
     )
     noise: float = parameter(
         default=0.0,
@@ -189,4 +197,7 @@ class RNNTextEncoder(WritingParameters, GenerationMixin):
         return replace(recipe, noise=float(self.noise))
 
     def _spec_for(self, head: Head, n_ids: int, n_outputs: int) -> Spec:
-        return replace(super()._spec_for(head, n_ids, n_outputs), tied_embeddings=self.tied_embeddings)
+        spec = super()._spec_for(head, n_ids, n_outputs)
+        if self.embedding_dim == "auto":
+            spec = replace(spec, embedding_dim=256 if isinstance(head, NoHead) else 128)
+        return replace(spec, tied_embeddings=self.tied_embeddings)

@@ -99,8 +99,7 @@ class StartMixin(TrainingParameters, NetworkParameters, BaseEstimator):
             self._write(f"learning the vocabulary of {len(texts):,} texts")
             tokens, sequences = self._fit_tokens(texts, self.vocab_size, self.vocabulary, written=written)
             spec = self._spec_for(head, tokens.n_ids, n_outputs)
-            window = WIDE_WINDOW if isinstance(head, NoHead) else WINDOW
-            vectors = self._vectors(tokens, sequences, rng, window)
+            vectors = self._vectors(spec, tokens, sequences, rng)
             if vectors is not None:
                 spec = replace(spec, embedding_dim=vectors.shape[1])
             weights = initial_weights(spec, rng)
@@ -195,14 +194,15 @@ class StartMixin(TrainingParameters, NetworkParameters, BaseEstimator):
             warn_of_unsplit(texts, sequences, tokens.vocabulary, owner=type(self).__name__)
 
     def _vectors(
-        self, tokens: Tokens, sequences: Ragged, rng: np.random.Generator, window: int
+        self, spec: Spec, tokens: Tokens, sequences: Ragged, rng: np.random.Generator
     ) -> np.ndarray | None:
         """Return initial rows of the embedding, zero where they are random, or None if all are."""
         if isinstance(self.embeddings, str) and self.embeddings == "random":
             return None
         if isinstance(self.embeddings, str) and self.embeddings == "auto":
             self._write(f"computing start vectors of {tokens.n_ids:,} ids")
-            return cooccurrence_vectors(sequences, tokens.n_ids, self.embedding_dim, rng, window=window)
+            window = WIDE_WINDOW if spec.head == NoHead.name else WINDOW
+            return cooccurrence_vectors(sequences, spec.n_ids, spec.embedding_dim, rng, window=window)
         owner, verbose = type(self).__name__, writes_progress(self.verbose)
         matrix, found = vectors_of_terms(
             self.embeddings, list(tokens.vocabulary), owner=owner, verbose=verbose

@@ -8,11 +8,11 @@ import numpy as np
 
 from skrnn.ragged import N_SPECIAL, Ragged
 from skrnn.serve import Forward, n_threads
-from skrnn.spec import IMPORTANCE, Spec, Weights
+from skrnn.spec import EMBEDDING, IMPORTANCE, Spec, Weights
 from skrnn.threads import one_blas_thread
 
 RARE = 3e-3  # share of the tokens at which the weight of an id is one half
-STATES = 0.6  # scale of the pooled states beside the mean of word vectors
+STATES = 0.5  # scale of the pooled states beside the mean of word vectors
 MAX_TEXTS = 10_000  # texts from which means and scales are computed
 
 
@@ -23,8 +23,9 @@ def untrained(
 
     An encoding has two parts: the pooled states of the random layers [1]_, and the mean of the embeddings
     of a text, where an id that makes up a share f of all tokens has the weight ``a / (a + f)`` [2]_. Each
-    part is centred and divided by its mean length. With `n_components`, the principal components of both
-    follow. All of this is one linear layer, the projection.
+    part is centred and scaled to a fixed mean length. The columns of the mean keep the weight that they have
+    in the embedding. With `n_components`, the principal components of both parts follow. All of this is one
+    linear layer, the projection.
 
     Parameters
     ----------
@@ -59,7 +60,8 @@ def untrained(
     bare = replace(spec, weighted_mean=True, n_components=None)
     vectors = Forward(bare, weights).encode(sequences, n_threads(None)).astype(np.float64)
     width = vectors.shape[1]
-    kernel, bias = _projection(vectors, width - spec.embedding_dim, spec.n_components)
+    columns = np.linalg.norm(weights[EMBEDDING], axis=0)
+    kernel, bias = _projection(vectors, columns, spec.n_components)
     weights |= {"projection/kernel": kernel, "projection/bias": bias}
     if spec.n_components is None:
         return replace(bare, n_components=width, activation="linear"), weights
@@ -68,14 +70,18 @@ def untrained(
 
 @one_blas_thread()
 def _projection(
-    vectors: np.ndarray, n_states: int, n_components: int | None
+    vectors: np.ndarray, columns: np.ndarray, n_components: int | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return kernel and bias of the linear layer; the first columns of the vectors are pooled states."""
+    """Return kernel and bias of the linear layer.
+
+    `columns` are weights of the last columns of the vectors; those before are the pooled states.
+    """
     mean = vectors.mean(axis=0)
-    scale = np.empty(vectors.shape[1])
+    n_states = vectors.shape[1] - len(columns)
+    scale = np.concatenate([np.ones(n_states), columns])
     for part, size in ((slice(n_states), STATES), (slice(n_states, None), 1.0)):
-        length = np.linalg.norm((vectors - mean)[:, part], axis=1).mean()
-        scale[part] = size / length if length > 0 else size
+        length = np.linalg.norm(((vectors - mean) * scale)[:, part], axis=1).mean()
+        scale[part] *= size / length if length > 0 else size
     kernel = np.diag(scale)
     if n_components is not None:
         centred = (vectors - mean) * scale

@@ -215,14 +215,8 @@ class Builder:
         states, last = self.read(x, mask, sequences=self.spec.pooling != "last")
         vector = pool(self.spec.pooling, states, last, mask)
         if self.spec.weighted_mean:
-            importance = keras.layers.Embedding(
-                self.spec.n_ids,
-                1,
-                embeddings_initializer="zeros",
-                trainable=False,
-                dtype=FLOAT,
-                name="importance",
-            )
+            options = dict[str, Any](embeddings_initializer="zeros", trainable=False, dtype=FLOAT)
+            importance = keras.layers.Embedding(self.spec.n_ids, 1, name="importance", **options)
             mean = MeanPooling(dtype=FLOAT, name="weighted_mean")(x * importance(ids), mask=mask)
             vector = ops.concatenate([vector, mean], axis=-1)
         return self.project(vector)
