@@ -12,7 +12,8 @@ from skrnn.spec import EMBEDDING, IMPORTANCE, Spec, Weights
 from skrnn.threads import one_blas_thread
 
 RARE = 3e-3  # share of the tokens at which the weight of an id is one half
-STATES = 0.5  # scale of the pooled states beside the mean of word vectors
+STATES = 7.0  # divided by the mean number of tokens: length of the pooled states beside a mean of length 1
+MAX_STATES = 0.75  # maximum of this length
 MAX_TEXTS = 10_000  # texts from which means and scales are computed
 
 
@@ -23,8 +24,9 @@ def untrained(
 
     An encoding has two parts: the pooled states of the random layers [1]_, and the mean of the embeddings
     of a text, where an id that makes up a share f of all tokens has the weight ``a / (a + f)`` [2]_. Each
-    part is centred and scaled to a fixed mean length. The columns of the mean keep the weight that they have
-    in the embedding. With `n_components`, the principal components of both parts follow. All of this is one
+    part is centred and scaled to a mean length: 1 for the mean, and less for the states of longer texts,
+    whose order says less about them. The columns of the mean keep the weight that they have in the
+    embedding. With `n_components`, the principal components of both parts follow. All of this is one
     linear layer, the projection.
 
     Parameters
@@ -61,7 +63,8 @@ def untrained(
     vectors = Forward(bare, weights).encode(sequences, n_threads(None)).astype(np.float64)
     width = vectors.shape[1]
     columns = np.linalg.norm(weights[EMBEDDING], axis=0)
-    kernel, bias = _projection(vectors, columns, spec.n_components)
+    length = min(MAX_STATES, STATES / sequences.lengths.mean())
+    kernel, bias = _projection(vectors, length, columns, spec.n_components)
     weights |= {"projection/kernel": kernel, "projection/bias": bias}
     if spec.n_components is None:
         return replace(bare, n_components=width, activation="linear"), weights
@@ -70,18 +73,19 @@ def untrained(
 
 @one_blas_thread()
 def _projection(
-    vectors: np.ndarray, columns: np.ndarray, n_components: int | None
+    vectors: np.ndarray, length: float, columns: np.ndarray, n_components: int | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return kernel and bias of the linear layer.
 
-    `columns` are weights of the last columns of the vectors; those before are the pooled states.
+    The last columns of the vectors are means of embeddings and get the weights `columns`. Those before are
+    pooled states and get a mean length.
     """
     mean = vectors.mean(axis=0)
     n_states = vectors.shape[1] - len(columns)
     scale = np.concatenate([np.ones(n_states), columns])
-    for part, size in ((slice(n_states), STATES), (slice(n_states, None), 1.0)):
-        length = np.linalg.norm(((vectors - mean) * scale)[:, part], axis=1).mean()
-        scale[part] *= size / length if length > 0 else size
+    for part, wanted in ((slice(n_states), length), (slice(n_states, None), 1.0)):
+        found = np.linalg.norm(((vectors - mean) * scale)[:, part], axis=1).mean()
+        scale[part] *= wanted / found if found > 0 else wanted
     kernel = np.diag(scale)
     if n_components is not None:
         centred = (vectors - mean) * scale
