@@ -150,8 +150,9 @@ class StartMixin(TrainingParameters, NetworkParameters, BaseEstimator):
 
     def _copy_weights(self, fitted: Any, weights: Weights) -> None:
         """Copy the weights of a fitted estimator; of an encoder all but its head."""
+        anew = ("ngrams", "importance", "projection") if fitted._spec.weighted_mean else ("ngrams",)
         for name, array in fitted._weights.items():
-            if name.startswith("ngrams"):
+            if name.startswith(anew):
                 continue  # they are learned anew
             fits = name in weights and weights[name].shape == array.shape
             if fitted is self and not fits:

@@ -54,8 +54,9 @@ def test_the_parts_of_a_vector_follow_their_formulas(encoder):
 
 
 def test_unknown_tokens_add_nothing_to_the_mean(encoder):
-    known, unknown = encoder.transform(["goal", "goal zzz"])[:, 384:] - encoder.transform(["zzz"])[0, 384:]
-    np.testing.assert_allclose(known, 2 * unknown, atol=1e-5)
+    known, half, unknown = encoder.transform(["goal", "goal zzz", "zzz"])[:, 384:]
+    np.testing.assert_allclose(unknown, encoder._weights["projection/bias"][384:], atol=1e-6)
+    np.testing.assert_allclose(known - unknown, 2 * (half - unknown), atol=1e-5)
 
 
 @pytest.mark.parametrize("n_components", [None, 5, 700])
@@ -89,6 +90,17 @@ def test_one_text_and_chunks_of_texts_can_be_encoded():
     stream = RNNTextEncoder(objective="random", random_state=0).partial_fit(texts[:60])
     before = stream.transform(texts)
     assert (stream.partial_fit(texts[60:]).transform(texts) == before).all()
+
+
+def test_a_warm_start_keeps_the_network_and_learns_the_rest_anew():
+    texts, _ = sentences()
+    encoder = RNNTextEncoder(objective="random", warm_start=True, rnn_units=4, n_components=3).fit(texts)
+    before, weights = encoder.transform(texts), encoder._weights
+    np.testing.assert_allclose(encoder.fit(texts).transform(texts), before, atol=1e-5)
+    encoder.fit(["goal team", "bank"])
+    for name, array in encoder._weights.items():
+        is_new = name.startswith(("importance", "projection"))
+        assert (array == weights[name]).all() != is_new
 
 
 def test_a_classifier_can_start_from_an_untrained_encoder(encoder):
