@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from skrnn.compat import StrOptions, fit_context
+import numpy as np
+
+from skrnn.compat import POSITIVE_INT, StrOptions, fit_context
+from skrnn.fitting.samples import Samples
+from skrnn.fitting.start import Start
+from skrnn.fitting.untrained import untrained
 from skrnn.generation import GenerationMixin
 from skrnn.parameters import SHARE, Unused, WritingParameters, estimator, parameter
 from skrnn.spec import Spec
@@ -24,8 +29,9 @@ class RNNTextEncoder(WritingParameters, GenerationMixin):
     """Recurrent neural network that encodes texts as vectors.
 
     It splits texts into tokens, embeds the tokens, reads them with a recurrent network and pools the hidden
-    states to one vector. It is trained to predict targets (with y), to restore the text (without y), or to
-    predict the next token. Keras trains the network; NumPy computes every vector.
+    states to one vector. With y, it is trained to predict the targets. Without y, it joins a network that is
+    not trained with means of word vectors, which takes a second for 3,000 texts; or it is trained to restore
+    the text or to predict the next token. Keras trains the network; NumPy computes every vector.
 
     Parameters
     ----------
@@ -64,8 +70,18 @@ class RNNTextEncoder(WritingParameters, GenerationMixin):
         doc="""{"auto", "supervised", "autoencoder", "language_model", "random"}
         What the network is trained for: to predict the targets, to restore the text, or to predict each next
         token (and, with `bidirectional`, each previous one). "auto" is "supervised" if `fit` gets y, and
-        "autoencoder" otherwise. "random" trains nothing and needs no Keras: it is a random network on top
-        of the embedding.""",
+        "random" otherwise. "random" trains nothing and needs no Keras. Its vectors join the pooled states of
+        a random network (Wieting & Kiela 2019) with a mean of word vectors in which frequent words count
+        less (Arora et al. 2017). The word vectors are learned from the training texts. With `n_components`,
+        the principal components of both are kept. `partial_fit` then learns from the first chunk only.""",
+    )
+    embedding_dim: Any = parameter(
+        default="auto",
+        allowed=[POSITIVE_INT, StrOptions({"auto"})],
+        stage="embedding",
+        doc="""int or "auto"
+        Width of the embedding. Given `embeddings` have a width of their own, which is used instead. "auto" is
+        256 for objective="random", and 128 otherwise.""",
     )
     noise: float = parameter(
         default=0.0,
@@ -74,9 +90,7 @@ class RNNTextEncoder(WritingParameters, GenerationMixin):
         doc="""float in [0, 1)
         Share of the tokens that are hidden from the autoencoder in training; the others are moved by up to
         three places. It still has to restore the text.""",
-        unused=Unused(
-            'the objective is not "autoencoder"', lambda e, _: e.objective not in ("auto", "autoencoder")
-        ),
+        unused=Unused('the objective is not "autoencoder"', lambda e, _: e.objective != "autoencoder"),
     )
 
     @fit_context(prefer_skip_nested_validation=True)
@@ -144,11 +158,11 @@ class RNNTextEncoder(WritingParameters, GenerationMixin):
     def _head_for(self, y: Any, texts: list[str]) -> Head:
         objective = self.objective
         if objective == "auto":
-            objective = "autoencoder" if y is None else "supervised"
+            objective = "random" if y is None else "supervised"
         if objective == "supervised" and y is None:
             raise ValueError(
                 "objective='supervised' of RNNTextEncoder requires y to be passed, but the target y is "
-                "None. Pass targets, or set objective='autoencoder'."
+                "None. Pass targets, or set objective='random'."
             )
         if objective == "language_model" and self.bidirectional and self.layer == "self_attention":
             raise ValueError(
@@ -166,6 +180,15 @@ class RNNTextEncoder(WritingParameters, GenerationMixin):
             return head_for(y, texts, owner=type(self).__name__)
         return _HEADS[objective]
 
+    def _start(
+        self, head: Head, samples: Samples, rng: np.random.Generator, *, is_chunk: bool = False
+    ) -> Start:
+        start = super()._start(head, samples, rng, is_chunk=is_chunk)
+        if not isinstance(head, NoHead):
+            return start
+        spec, weights = untrained(start.spec, start.weights, start.examples.sequences, rng)
+        return replace(start, spec=spec, weights=weights)
+
     def _attributes(self, head: Head, *arguments: Any) -> dict[str, Any]:
         objective = head.name if head.predicts_ids else "random" if isinstance(head, NoHead) else "supervised"
         return {**super()._attributes(head, *arguments), "objective_": objective}
@@ -175,4 +198,7 @@ class RNNTextEncoder(WritingParameters, GenerationMixin):
         return replace(recipe, noise=float(self.noise))
 
     def _spec_for(self, head: Head, n_ids: int, n_outputs: int) -> Spec:
-        return replace(super()._spec_for(head, n_ids, n_outputs), tied_embeddings=self.tied_embeddings)
+        spec = super()._spec_for(head, n_ids, n_outputs)
+        if self.embedding_dim == "auto":
+            spec = replace(spec, embedding_dim=256 if isinstance(head, NoHead) else 128)
+        return replace(spec, tied_embeddings=self.tied_embeddings)

@@ -18,6 +18,7 @@ import numpy as np
 
 Weights = dict[str, np.ndarray]
 EMBEDDING = "embedding/embeddings"  # the name of the first of them, (n_ids, d)
+IMPORTANCE = "importance/embeddings"  # the weight of each id in the mean of embeddings, (n_ids, 1)
 States = list[np.ndarray]  # of a layer or a decoder; their first axis is the rows of a batch
 Step = Callable[[np.ndarray, States], tuple[np.ndarray, States]]  # last ids, states -> output, new states
 Activation = Literal["tanh", "relu", "sigmoid", "linear"]
@@ -50,6 +51,9 @@ class Spec:
         Attention heads of self-attention; they share `rnn_units`.
     pooling : str
         How the states of a text become one vector, see :data:`skrnn.serve.pooling.POOLINGS`.
+    weighted_mean : bool
+        Whether a weighted mean of the embeddings of a text stands beside its pooled states. Each id has a
+        weight.
     n_components : int or None
         Width of the linear layer after pooling; None for no such layer.
     activation : {"tanh", "relu", "sigmoid", "linear"}
@@ -87,6 +91,7 @@ class Spec:
     tied_embeddings: bool = True
     ngram_range: tuple[int, int] | None = None
     n_ngrams: int = 0
+    weighted_mean: bool = False
 
     @property
     def is_recurrent(self) -> bool:

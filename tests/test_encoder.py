@@ -169,12 +169,22 @@ def test_an_encoder_has_only_the_methods_of_its_objective(autoencoder, language_
     assert hasattr(RNNTextEncoder(), "generate")  # the objective is known after fit
 
 
-def test_auto_is_supervised_with_targets_and_an_autoencoder_without():
+def test_auto_is_supervised_with_targets_and_not_trained_without():
     encoder = RNNTextEncoder(**TINY | {"rnn_units": 2, "embedding_dim": 2}, epochs=1)
-    assert encoder.fit(TEXTS).objective_ == "autoencoder"
+    assert encoder.fit(TEXTS).objective_ == "random"
     assert encoder.fit(TEXTS, [1, 0, 1, 0]).objective_ == "supervised"
-    with pytest.raises(ValueError, match=r"objective='supervised'.*y is None.*objective='autoencoder'"):
+    with pytest.raises(ValueError, match=r"objective='supervised'.*y is None.*objective='random'"):
         encoder.set_params(objective="supervised").fit(TEXTS)
+    encoder.set_params(objective="random").fit(TEXTS)
+
+
+def test_auto_embedding_dim_depends_on_the_objective():
+    encoder = RNNTextEncoder(rnn_units=2, epochs=1)
+    for y, width in ((None, 256), ([1, 0, 1, 0], 128)):
+        assert encoder.fit(TEXTS, y)._weights["embedding/embeddings"].shape[1] == width
+    assert encoder.set_params(embedding_dim=3).fit(TEXTS)._spec.embedding_dim == 3
+    with pytest.raises(ValueError, match="'embedding_dim' parameter of RNNTextEncoder"):
+        encoder.set_params(embedding_dim=0).fit(TEXTS)
 
 
 def test_a_random_encoder_is_not_trained():

@@ -74,6 +74,34 @@ def test_plot_displays(run_example, rows):
 
 
 @pytest.mark.filterwarnings("ignore:FigureCanvasAgg is non-interactive")  # plt.show() in a test
+@pytest.mark.parametrize("rows", [300, pytest.param(None, marks=pytest.mark.slow)])
+def test_plot_near_duplicates(run_example, rows):
+    pytest.importorskip("matplotlib")
+    output = run_example("plot_near_duplicates.py", *[rows] * (rows is not None))
+    own, _ = (float(value) for value in re.findall(r"recall@1 (\d\.\d+)", output))
+    assert own > 0.95 and output.count("->") == 4
+
+
+@pytest.mark.filterwarnings("ignore:FigureCanvasAgg is non-interactive")  # plt.show() in a test
+@pytest.mark.parametrize("rows", [200, pytest.param(None, marks=pytest.mark.slow)])
+def test_plot_clusters(run_example, rows):
+    pytest.importorskip("matplotlib")
+    output = run_example("plot_clusters.py", *[rows] * (rows is not None))
+    own, baseline = (float(value) for value in re.findall(r"Rand index (-?\d\.\d+)", output))
+    assert rows or own > baseline
+    assert re.findall(r"^cluster (\d): \w+", output, re.MULTILINE) == ["0", "1", "2"]
+
+
+@pytest.mark.filterwarnings("ignore:FigureCanvasAgg is non-interactive")  # plt.show() in a test
+@pytest.mark.parametrize("rows", [200, pytest.param(None, marks=pytest.mark.slow)])
+def test_plot_few_labels(run_example, rows):
+    pytest.importorskip("matplotlib")
+    found = accuracies(run_example("plot_few_labels.py", *[rows] * (rows is not None)))
+    assert len(found) == (6 if rows else 10)
+    assert rows or found[4] > found[5]  # with 200 labels
+
+
+@pytest.mark.filterwarnings("ignore:FigureCanvasAgg is non-interactive")  # plt.show() in a test
 @pytest.mark.parametrize("pairs", [300, pytest.param(None, marks=pytest.mark.slow)])
 def test_plot_translation(run_example, pairs):
     pytest.importorskip("matplotlib")

@@ -15,7 +15,7 @@ LABELS, NUMBERS = ["b", "a", "b", "a"], [1.0, 2.0, 3.0, 4.0]
 TINY = {"layer": "simple_rnn", "rnn_units": 2, "embedding_dim": 2, "random_state": 0}
 ESTIMATORS = {
     "classifier": (skrnn.RNNTextClassifier(**TINY), LABELS),
-    "encoder": (skrnn.RNNTextEncoder(**TINY), None),
+    "encoder": (skrnn.RNNTextEncoder(objective="autoencoder", **TINY), None),
     "regressor": (skrnn.RNNTextRegressor(**TINY), NUMBERS),
     "seq2seq": (skrnn.RNNTextSeq2Seq(**TINY, analyzer="word"), LABELS),
 }

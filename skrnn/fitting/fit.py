@@ -268,7 +268,7 @@ class FitMixin(StartMixin, CallbackSupportMixin):
             epochs=auto_epochs(n_tokens, n_texts) if self.epochs == "auto" else int(self.epochs),
             batch_size=auto_batch_size(n_texts) if self.batch_size == "auto" else int(self.batch_size),
             max_tokens=MAX_TOKENS_PREDICTED if HEADS[spec.head].predicts_ids else MAX_TOKENS,
-            dropout=auto_dropout(spec.n_ids) if self.dropout == "auto" else float(self.dropout),
+            dropout=auto_dropout(spec.n_ids, spec.head) if self.dropout == "auto" else float(self.dropout),
             recurrent_dropout=float(self.recurrent_dropout),
             frozen=self._frozen(),
         )

@@ -17,11 +17,13 @@ from skrnn.parameters import NetworkParameters, PretrainedParameters, TrainingPa
 from skrnn.ragged import N_SPECIAL, Ragged
 from skrnn.serve import initial_weights
 from skrnn.spec import EMBEDDING, Activation, Spec, Weights
-from skrnn.targets import Head
+from skrnn.targets import Head, NoHead
 from skrnn.text import Tokens, cooccurrence_vectors, vectors_of_terms
 from skrnn.train import Examples, writes_progress
 from skrnn.train.recipe import Frozen
 
+WINDOW = 5  # distance of neighbours for start vectors: words of one kind get similar vectors
+WIDE_WINDOW = 25  # the same for untrained encoders: words of one topic get similar vectors
 MAX_LENGTH = 400  # tokens that are read of a text with sequence_length=None
 ENCODER_FIELDS = (  # of a Spec: what a network takes over from the one that it starts from
     *("embedding_dim", "layer", "rnn_units", "rnn_activation"),
@@ -97,7 +99,7 @@ class StartMixin(TrainingParameters, NetworkParameters, BaseEstimator):
             self._write(f"learning the vocabulary of {len(texts):,} texts")
             tokens, sequences = self._fit_tokens(texts, self.vocab_size, self.vocabulary, written=written)
             spec = self._spec_for(head, tokens.n_ids, n_outputs)
-            vectors = self._vectors(tokens, sequences, rng)
+            vectors = self._vectors(spec, tokens, sequences, rng)
             if vectors is not None:
                 spec = replace(spec, embedding_dim=vectors.shape[1])
             weights = initial_weights(spec, rng)
@@ -148,8 +150,9 @@ class StartMixin(TrainingParameters, NetworkParameters, BaseEstimator):
 
     def _copy_weights(self, fitted: Any, weights: Weights) -> None:
         """Copy the weights of a fitted estimator; of an encoder all but its head."""
+        anew = ("ngrams", "importance", "projection") if fitted._spec.weighted_mean else ("ngrams",)
         for name, array in fitted._weights.items():
-            if name.startswith("ngrams"):
+            if name.startswith(anew):
                 continue  # they are learned anew
             fits = name in weights and weights[name].shape == array.shape
             if fitted is self and not fits:
@@ -191,13 +194,16 @@ class StartMixin(TrainingParameters, NetworkParameters, BaseEstimator):
         if tokens.merges is None:
             warn_of_unsplit(texts, sequences, tokens.vocabulary, owner=type(self).__name__)
 
-    def _vectors(self, tokens: Tokens, sequences: Ragged, rng: np.random.Generator) -> np.ndarray | None:
+    def _vectors(
+        self, spec: Spec, tokens: Tokens, sequences: Ragged, rng: np.random.Generator
+    ) -> np.ndarray | None:
         """Return initial rows of the embedding, zero where they are random, or None if all are."""
         if isinstance(self.embeddings, str) and self.embeddings == "random":
             return None
         if isinstance(self.embeddings, str) and self.embeddings == "auto":
             self._write(f"computing start vectors of {tokens.n_ids:,} ids")
-            return cooccurrence_vectors(sequences, tokens.n_ids, self.embedding_dim, rng)
+            window = WIDE_WINDOW if spec.head == NoHead.name else WINDOW
+            return cooccurrence_vectors(sequences, spec.n_ids, spec.embedding_dim, rng, window=window)
         owner, verbose = type(self).__name__, writes_progress(self.verbose)
         matrix, found = vectors_of_terms(
             self.embeddings, list(tokens.vocabulary), owner=owner, verbose=verbose

@@ -37,7 +37,7 @@ class TrainingParameters:
         stage="training",
         doc="""float in [0, 1) or "auto"
         Share of the values of the embedding and of the encoding that dropout sets to zero. "auto" is 0.5,
-        or 0.25 for vocabularies of at most 253 terms, for example characters.""",
+        or 0.25 for vocabularies of at most 253 terms, for example characters, or 0.05 for autoencoders.""",
     )
     recurrent_dropout: float = parameter(
         default=0.0,

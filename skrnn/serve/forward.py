@@ -16,7 +16,7 @@ from skrnn.serve.cell import ACTIVATE, HiddenStates
 from skrnn.serve.decoders import Decoder, look_up
 from skrnn.serve.layers import LAYERS, layer_class
 from skrnn.serve.ngrams import NGrams
-from skrnn.serve.pooling import POOLINGS, vector_width
+from skrnn.serve.pooling import POOLINGS, vector_width, weighted_mean
 from skrnn.serve.seq2seq import DECODERS
 from skrnn.spec import ACTIVATIONS, EMBEDDING, Spec, Weights
 from skrnn.targets import HEADS
@@ -146,7 +146,7 @@ class Forward:
             packed = pack(known.take(rows))
             hidden = self.layer.run(tables, packed, needs, compiled=compiled)
             if encode:
-                vectors[rows] = self._encode(hidden, packed)
+                vectors[rows] = self._encode(hidden, packed, sequences.take(rows))
             if states:
                 for row, part in zip(rows, packed.split(hidden.sequence), strict=True):
                     by_text[row] = part.copy()  # so that one text does not keep the whole batch alive
@@ -154,9 +154,11 @@ class Forward:
         over_batches(work, sequences.lengths, n_jobs, MAX_ROWS_COMPILED if compiled else MAX_ROWS)
         return vectors, by_text
 
-    def _encode(self, hidden: HiddenStates, packed: Packed) -> np.ndarray:
-        """Return stage 4 of a packed batch, (b, n_components)."""
+    def _encode(self, hidden: HiddenStates, packed: Packed, sequences: Ragged) -> np.ndarray:
+        """Return stage 4 of a packed batch of texts, (b, n_components)."""
         vectors = self.pooling(hidden, packed)
+        if self.spec.weighted_mean:
+            vectors = np.concatenate([vectors, weighted_mean(sequences, self.weights)], axis=1)
         if self.spec.n_components:
             x = vectors @ self.weights["projection/kernel"] + self.weights["projection/bias"]
             vectors = ACTIVATE[self.spec.activation](x, out=x)

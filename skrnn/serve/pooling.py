@@ -10,9 +10,10 @@ from typing import ClassVar
 
 import numpy as np
 
+from skrnn.ragged import Ragged
 from skrnn.serve.batches import Packed
 from skrnn.serve.cell import HiddenStates, Shapes
-from skrnn.spec import Spec, Weights
+from skrnn.spec import EMBEDDING, IMPORTANCE, Spec, Weights
 
 
 class Pooling:
@@ -127,9 +128,16 @@ POOLINGS: dict[str, type[Pooling]] = {
 }
 
 
+def weighted_mean(sequences: Ragged, weights: Weights) -> np.ndarray:
+    """Return the sum of the weighted embeddings of each text, divided by its number of ids, (b, d)."""
+    embeddings, importance = weights[EMBEDDING], weights[IMPORTANCE]
+    x = embeddings[sequences.ids] * importance[sequences.ids]  # (n_tokens, d)
+    return np.add.reduceat(x, sequences.offsets[:-1]) / sequences.lengths.astype(np.float32)[:, None]
+
+
 def pooled_width(spec: Spec) -> int:
-    """Return the width of the pooled states."""
-    return POOLINGS[spec.pooling].factor * spec.state_width
+    """Return the width of the pooled states, and of the mean of embeddings beside them."""
+    return POOLINGS[spec.pooling].factor * spec.state_width + spec.weighted_mean * spec.embedding_dim
 
 
 def vector_width(spec: Spec) -> int:

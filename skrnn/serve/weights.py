@@ -10,7 +10,7 @@ from skrnn.serve.decoders import token_head_width
 from skrnn.serve.layers import layer_class
 from skrnn.serve.pooling import POOLINGS, pooled_width, vector_width
 from skrnn.serve.seq2seq import DECODERS, context_width
-from skrnn.spec import EMBEDDING, Spec, Weights
+from skrnn.spec import EMBEDDING, IMPORTANCE, Spec, Weights
 from skrnn.targets import HEADS
 
 __all__ = ["context_width", "head_width", "initial_weights", "vector_width", "weight_shapes"]
@@ -48,6 +48,8 @@ def weight_shapes(spec: Spec) -> Shapes:
     shapes: Shapes = {EMBEDDING: (spec.n_ids, spec.embedding_dim)}
     shapes |= layer_class(spec).weight_shapes(spec)
     shapes |= POOLINGS[spec.pooling].weight_shapes(spec.state_width)
+    if spec.weighted_mean:
+        shapes[IMPORTANCE] = (spec.n_ids, 1)
     if spec.n_components:
         shapes["projection/kernel"] = (pooled_width(spec), spec.n_components)
         shapes["projection/bias"] = (spec.n_components,)

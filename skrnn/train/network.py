@@ -12,7 +12,16 @@ from skrnn.ragged import PAD
 from skrnn.serve import CELLS, head_width
 from skrnn.spec import Spec, Weights
 from skrnn.targets import HEADS
-from skrnn.train.layers import FLOAT, KERAS_LAYERS, DecoderAttention, IdsHead, NGrams, TiedEmbedding, pool
+from skrnn.train.layers import (
+    FLOAT,
+    KERAS_LAYERS,
+    DecoderAttention,
+    IdsHead,
+    MeanPooling,
+    NGrams,
+    TiedEmbedding,
+    pool,
+)
 from skrnn.train.recipe import Recipe
 from skrnn.train.self_attention import read_by_self_attention
 
@@ -107,7 +116,7 @@ class Builder:
             vector = self.next_and_previous(ids, embedding)
         else:
             x = self.dropout(embedding(ids), "embedding")
-            vector = self.encode(x, ops.not_equal(ids, PAD))
+            vector = self.encode(x, ids)
         if spec.head == "autoencoder":
             previous = self.input("previous", None if self.length is None else self.length + 1)
             x = self.dropout(embedding(previous), "previous")
@@ -200,10 +209,17 @@ class Builder:
 
     # -- stage 4 -------------------------------------------------------------------------------
 
-    def encode(self, x: Any, mask: Any) -> Any:
-        """Return the encoding of each text, (b, n_components)."""
+    def encode(self, x: Any, ids: Any) -> Any:
+        """Return the encoding of each text, (b, n_components), from its embeddings and ids."""
+        mask = ops.not_equal(ids, PAD)
         states, last = self.read(x, mask, sequences=self.spec.pooling != "last")
-        return self.project(pool(self.spec.pooling, states, last, mask))
+        vector = pool(self.spec.pooling, states, last, mask)
+        if self.spec.weighted_mean:
+            options = dict[str, Any](embeddings_initializer="zeros", trainable=False, dtype=FLOAT)
+            importance = keras.layers.Embedding(self.spec.n_ids, 1, name="importance", **options)
+            mean = MeanPooling(dtype=FLOAT, name="weighted_mean")(x * importance(ids), mask=mask)
+            vector = ops.concatenate([vector, mean], axis=-1)
+        return self.project(vector)
 
     def project(self, vector: Any) -> Any:
         """Return the linear layer and activation of pooled states, where there is one."""

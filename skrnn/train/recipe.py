@@ -17,6 +17,7 @@ MAX_TOKENS_READ = (
 SHORT_TEXT = 12  # tokens: texts that average no more are read in 15 epochs
 MIN_STEPS = 80  # steps of an epoch that batch_size="auto" keeps, down to batches of 8 texts
 SMALL_VOCABULARY = 256  # ids: each is seen so often that it needs only half of the dropout
+RESTORING_DROPOUT = 0.05  # a text cannot be restored from a vector of which half is missing
 MAX_TOKENS = 64 * 400  # ids of a padded batch: batches of longer texts have fewer rows, in the same memory
 MAX_TOKENS_PREDICTED = 2**13  # the same where each id of a large vocabulary is predicted
 MAX_TOKENS_PAIRS = 2**14  # the same for source and target together
@@ -106,6 +107,8 @@ def auto_batch_size(n_texts: int) -> int:
     return min(max(n_texts // MIN_STEPS, 8), 64)
 
 
-def auto_dropout(n_ids: int) -> float:
+def auto_dropout(n_ids: int, head: str) -> float:
     """Return the share of values that dropout="auto" sets to zero."""
+    if head == "autoencoder":
+        return RESTORING_DROPOUT
     return 0.25 if n_ids <= SMALL_VOCABULARY else 0.5

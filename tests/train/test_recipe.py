@@ -43,9 +43,16 @@ def test_auto_batch_size_is_small_for_few_texts(n_texts, batch_size):
 
 @pytest.mark.parametrize(("n_ids", "dropout"), [(256, 0.25), (257, 0.5)])
 def test_auto_dropout_is_small_for_a_small_vocabulary(n_ids, dropout):
-    assert auto_dropout(n_ids) == dropout
+    assert auto_dropout(n_ids, "binary") == dropout
     assert recipe_of(RNNTextClassifier(), n_ids=n_ids).dropout == dropout
     assert recipe_of(RNNTextClassifier(dropout=0.1), n_ids=n_ids).dropout == 0.1
+
+
+def test_auto_dropout_hides_little_from_autoencoders():
+    assert auto_dropout(5000, "autoencoder") == 0.05
+    assert recipe_of(RNNTextEncoder(), head="autoencoder").dropout == 0.05
+    assert recipe_of(RNNTextEncoder(dropout=0.3), head="autoencoder").dropout == 0.3
+    assert recipe_of(RNNTextEncoder(), head="language_model").dropout == 0.5
 
 
 @pytest.mark.parametrize(

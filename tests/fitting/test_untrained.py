@@ -1,0 +1,110 @@
+"""Untrained encoders: the two parts of their vectors, and what the vectors are good for."""
+
+import numpy as np
+import pytest
+from sklearn.cluster import KMeans
+from sklearn.metrics import adjusted_rand_score
+from sklearn.preprocessing import normalize
+
+from skrnn import RNNTextClassifier, RNNTextEncoder, load, save
+from skrnn.fitting.untrained import MAX_STATES, RARE, STATES
+
+TOPICS = (("goal", "team", "match", "score"), ("bank", "market", "price", "trade"))
+COMMON = ("the", "a", "of", "and", "in", "to", "is", "it")
+
+
+def sentences(n=120):
+    """Return sentences of two topics that share most of their words, and their topics."""
+    rng, texts = np.random.default_rng(0), []
+    for i in range(n):
+        words = [*rng.choice(TOPICS[i % 2], 2, replace=False), *rng.choice(COMMON, 8)]
+        texts.append(" ".join(rng.permutation(words)))
+    return texts, np.arange(n) % 2
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    return RNNTextEncoder(objective="random", random_state=0).fit(sentences()[0])
+
+
+def test_vectors_without_training_group_texts_by_topic(encoder):
+    texts, topics = sentences()
+    vectors = normalize(encoder.transform(texts))
+    assert adjusted_rand_score(topics, KMeans(2, n_init=3, random_state=0).fit_predict(vectors)) > 0.9
+
+
+def test_the_parts_of_a_vector_follow_their_formulas(encoder):
+    texts, _ = sentences()
+    ids = [row[row > 0] for row in encoder.padded_ids(texts)]
+    counts = np.bincount(np.concatenate(ids), minlength=len(encoder.vocabulary_) + 3)
+    weight = RARE / (RARE + counts / counts.sum())
+    embedding = encoder._weights["embedding/embeddings"].astype(np.float64)
+    columns = np.linalg.norm(embedding, axis=0)
+    mean = np.array([(weight[row, None] * embedding[row]).mean(axis=0) for row in ids]) * columns
+    mean -= mean.mean(axis=0)
+    states = np.array(
+        [np.concatenate([[*h[-1, :64], *h[0, 64:]], h.mean(axis=0), h.max(axis=0)])
+         for h in encoder.transform_sequences(texts)]
+    ).astype(np.float64)  # fmt: skip
+    states -= states.mean(axis=0)
+    parts = [part / np.linalg.norm(part, axis=1).mean() for part in (states, mean)]
+    length = min(MAX_STATES, STATES / np.mean([len(row) for row in ids]))
+    expected = np.hstack([length * parts[0], parts[1]])
+    np.testing.assert_allclose(encoder.transform(texts), expected, rtol=0, atol=1e-5)
+
+
+def test_unknown_tokens_add_nothing_to_the_mean(encoder):
+    known, half, unknown = encoder.transform(["goal", "goal zzz", "zzz"])[:, 384:]
+    np.testing.assert_allclose(unknown, encoder._weights["projection/bias"][384:], atol=1e-6)
+    np.testing.assert_allclose(known - unknown, 2 * (half - unknown), atol=1e-5)
+
+
+@pytest.mark.parametrize("n_components", [None, 5, 700])
+@pytest.mark.parametrize("pooling", ["mean", "last", "concat"])
+def test_keras_and_numpy_compute_the_same_vectors(pooling, n_components, tmp_path):
+    texts = [*sentences(40)[0], "goal", "a bank of zzz"]
+    encoder = RNNTextEncoder(
+        objective="random", pooling=pooling, n_components=n_components, embedding_dim=12, rnn_units=6,
+        random_state=0,
+    ).fit(texts)  # fmt: skip
+    vectors = encoder.transform(texts)
+    assert vectors.shape[1] == n_components or {"mean": 24, "last": 24, "concat": 48}[pooling]
+    expected = encoder.model_.predict(encoder.padded_ids(texts), verbose=0)
+    np.testing.assert_allclose(vectors, expected, rtol=0, atol=1e-5)
+    save(encoder, tmp_path / "encoder")
+    assert (load(tmp_path / "encoder").transform(texts) == vectors).all()
+
+
+def test_n_components_keeps_the_principal_components(encoder):
+    texts, _ = sentences()
+    few = RNNTextEncoder(objective="random", n_components=3, activation="linear", random_state=0).fit(texts)
+    whole = encoder.transform(texts).astype(np.float64)
+    u, s, _ = np.linalg.svd(whole, full_matrices=False)
+    vectors = few.transform(texts)
+    np.testing.assert_allclose(np.abs(vectors), np.abs(u[:, :3] * s[:3]), atol=1e-4)
+
+
+def test_one_text_and_chunks_of_texts_can_be_encoded():
+    texts, _ = sentences()
+    assert np.isfinite(RNNTextEncoder(objective="random").fit(["goal"]).transform(["goal", ""])).all()
+    stream = RNNTextEncoder(objective="random", random_state=0).partial_fit(texts[:60])
+    before = stream.transform(texts)
+    assert (stream.partial_fit(texts[60:]).transform(texts) == before).all()
+
+
+def test_a_warm_start_keeps_the_network_and_learns_the_rest_anew():
+    texts, _ = sentences()
+    encoder = RNNTextEncoder(objective="random", warm_start=True, rnn_units=4, n_components=3).fit(texts)
+    before, weights = encoder.transform(texts), encoder._weights
+    np.testing.assert_allclose(encoder.fit(texts).transform(texts), before, atol=1e-5)
+    encoder.fit(["goal team", "bank"])
+    for name, array in encoder._weights.items():
+        is_new = name.startswith(("importance", "projection"))
+        assert (array == weights[name]).all() != is_new
+
+
+def test_a_classifier_can_start_from_an_untrained_encoder(encoder):
+    texts, topics = sentences()
+    classifier = RNNTextClassifier(encoder=encoder, epochs=1, random_state=0).fit(texts, topics)
+    assert classifier._weights["embedding/embeddings"].shape[1] == 256
+    assert "importance/embeddings" not in classifier._weights
