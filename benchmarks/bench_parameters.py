@@ -1,7 +1,7 @@
 """Measure what a change of one parameter costs, and how time and memory grow with rows and length.
 
     python benchmarks/bench_parameters.py settings [FIRST LAST]
-    python benchmarks/bench_parameters.py sizes
+    python benchmarks/bench_parameters.py sizes [ROWS ...]
 
 settings  3,000 training and 3,000 test sentences of :func:`skrnn.datasets.load_docstrings`, four labels:
           seconds of `fit` and of `predict`, size of the pickle, and accuracy. A first fit, which is not
@@ -84,8 +84,8 @@ def one_size(n_rows, length):
     print(f"{time.perf_counter() - start:.1f} s, {peak() - before:.0f} MB", flush=True)
 
 
-def sizes():
-    for n_rows in ROWS:
+def sizes(*rows):
+    for n_rows in rows or ROWS:
         cells = []
         for length in LENGTHS:
             command = [sys.executable, __file__, "size", str(n_rows), str(length)]
