@@ -28,7 +28,9 @@ NEW_SENTENCES = [
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
+    parser = argparse.ArgumentParser(
+        description="Quick start: classify sentences and compare with TF-IDF"
+    )
     parser.add_argument(
         "--rows", type=int, default=3000, help="number of training sentences"
     )

@@ -26,7 +26,9 @@ from skrnn.datasets import load_docstrings
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
+    parser = argparse.ArgumentParser(
+        description="Grid search and prediction on Dask workers"
+    )
     parser.add_argument(
         "--scheduler",
         help="address of a scheduler; by default, start workers here",

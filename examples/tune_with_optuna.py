@@ -59,7 +59,9 @@ def plot(study):
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
+    parser = argparse.ArgumentParser(
+        description="Hyperparameter search with early pruning, using Optuna"
+    )
     parser.add_argument(
         "--trials", type=int, default=20, help="number of trials"
     )
