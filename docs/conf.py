@@ -111,6 +111,7 @@ html_theme_options = {
     "logo": {"text": "skrnn", "alt_text": "skrnn, home"},
     "show_prev_next": False,
     "secondary_sidebar_items": ["page-toc"],
+    "show_toc_level": 2,
     "header_links_before_dropdown": 5,
 }
 html_sidebars = {
