@@ -7,7 +7,7 @@
     python benchmarks/bench_promises.py fits --fits 50
     python benchmarks/bench_promises.py rows --rows 1000 10000 100000 1000000
 
-docs/promises.md lists the results.
+docs/how_it_is_built.md lists the results.
 """
 
 import argparse

@@ -3,6 +3,7 @@
 import os
 import sys
 import warnings
+import zlib
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -20,8 +21,12 @@ version = release = skrnn.__version__
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.intersphinx",
+    "sphinx.ext.viewcode",
     "numpydoc",
     "myst_parser",
+    "sphinx_design",
+    "sphinx_copybutton",
     "sphinx_gallery.gen_gallery",
 ]
 templates_path = ["_templates"]
@@ -34,6 +39,30 @@ exclude_patterns = [
 ]
 suppress_warnings = ["config.cache"]  # the order of the gallery is a function
 myst_heading_anchors = 3
+myst_enable_extensions = ["colon_fence"]
+copybutton_line_continuation_character = "\\"
+copybutton_prompt_text = (
+    "$ "  # of the page on the command line, whose output is not copied
+)
+
+# Without a network, an empty inventory takes the place of those of other sites, and names stay without links.
+EMPTY = Path(__file__).parent / "_build" / "empty.inv"
+EMPTY.parent.mkdir(exist_ok=True)
+EMPTY.write_bytes(
+    b"# Sphinx inventory version 2\n# Project: none\n# Version: 0\n# zlib\n"
+    + zlib.compress(b"")
+)
+intersphinx_timeout = 5  # seconds
+intersphinx_mapping = {
+    name: (address, (None, str(EMPTY)))
+    for name, address in {
+        "python": "https://docs.python.org/3",
+        "numpy": "https://numpy.org/doc/stable",
+        "sklearn": "https://scikit-learn.org/stable",
+        "pandas": "https://pandas.pydata.org/docs",
+        "matplotlib": "https://matplotlib.org/stable",
+    }.items()
+}
 
 autosummary_generate = True
 autodoc_typehints = "none"
@@ -60,36 +89,37 @@ _ORDER = [  # first the five stages, then the applications, then tools around an
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
-    "filename_pattern": r"plot_",
+    "filename_pattern": r"\.py",  # every example runs, so that each page shows its output
     "ignore_pattern": r"__init__",
+    "doc_module": "skrnn",
+    "reference_url": {"skrnn": None},
+    "backreferences_dir": "generated/backreferences",  # the examples of a class, on its page
     "within_subsection_order": FunctionSortKey(_ORDER.index, "_ORDER"),
     "show_memory": False,
     "remove_config_comments": True,
     "capture_repr": (),
     "reset_modules": ("matplotlib",),
 }
-warnings.filterwarnings("ignore", message="__array__ implementation doesn't accept a copy keyword")
+warnings.filterwarnings(
+    "ignore", message="__array__ implementation doesn't accept a copy keyword"
+)
 
 html_theme = "pydata_sphinx_theme"
 html_title = "skrnn"
+html_logo = "_static/logo.svg"
+html_favicon = "_static/logo.svg"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_theme_options = {
+    "logo": {"text": "skrnn", "alt_text": "skrnn, home"},
     "show_prev_next": False,
     "secondary_sidebar_items": ["page-toc"],
-    "header_links_before_dropdown": 4,
+    "show_toc_level": 2,
+    "header_links_before_dropdown": 5,
 }
-_ALONE = [
-    "index",
-    "guide",
-    "coming_from",
-    "any_text",
-    "recipes",
-    "command_line",
-    "serving",
-    "scaling",
-    "promises",
-    "how_it_is_built",
-]  # pages without a sidebar
-html_sidebars = {page: [] for page in _ALONE}
+html_sidebars = {
+    "**": []
+}  # the whole width is for text and code; the header has all pages
 
 # What inherited docstrings of scikit-learn refer to is on its own site.
 OF_SCIKIT_LEARN = {

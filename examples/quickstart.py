@@ -2,10 +2,10 @@
 Quick start: classify sentences and compare with TF-IDF
 =======================================================
 
-The texts are sentences from the docstrings of NumPy, pandas, scikit-learn and
-the standard library, in which the package names are masked. The label is the
-package. Run the script with ``python examples/quickstart.py``; ``--rows``
-sets the number of sentences.
+The texts are sentences from the docstrings of pandas and scikit-learn, in
+which the package names are masked. The label is the package. Run the script
+with ``python examples/quickstart.py``; ``--rows`` sets the number of training
+sentences. It needs neither TensorFlow nor Keras.
 """
 
 import argparse
@@ -20,39 +20,42 @@ from skrnn import RNNTextClassifier
 from skrnn.datasets import load_docstrings
 
 NEW_SENTENCES = [
-    "Return the index of the largest element along an axis.",
     "Drop the rows in which any column has a missing value.",
     "The regularization strength; larger values shrink the coefficients.",
-    "Close the socket and release the file descriptor.",
+    "Return the group labels that each row of the table belongs to.",
+    "Return the cluster labels that each row of the matrix belongs to.",
 ]
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
+    parser = argparse.ArgumentParser(
+        description="Quick start: classify sentences and compare with TF-IDF"
+    )
     parser.add_argument(
-        "--rows",
-        type=int,
-        default=8000,
-        help="number of sentences, a quarter of which is the test set",
+        "--rows", type=int, default=3000, help="number of training sentences"
     )
     rows = parser.parse_args().rows
 
     start = time.perf_counter()
-    texts, labels = load_docstrings(return_X_y=True)
+    texts, labels = load_docstrings(
+        packages=["pandas", "scikit-learn"], return_X_y=True
+    )
     seconds = time.perf_counter() - start
     print(f"{len(texts)} sentences read in {seconds:.1f} s", flush=True)
-    n_rows = min(rows, len(texts))
     X_train, X_test, y_train, y_test = train_test_split(
         texts,
         labels,
-        train_size=n_rows - n_rows // 4,
-        test_size=n_rows // 4,
+        train_size=rows,
+        test_size=5000,
         stratify=labels,
         random_state=0,
     )
     print(f"{len(X_train)} training sentences, {len(X_test)} test sentences")
 
-    classifier = RNNTextClassifier(random_state=0, verbose=1)
+    # r_drop=0 and 32 units instead of 64 make the fit faster.
+    classifier = RNNTextClassifier(
+        rnn_units=32, r_drop=0, random_state=0, verbose=1
+    )
     baseline = make_pipeline(
         TfidfVectorizer(
             sublinear_tf=True,
@@ -87,3 +90,5 @@ def main():
 
 if __name__ == "__main__":
     main()
+
+# sphinx_gallery_thumbnail_path = '_static/accuracy.svg'

@@ -4,9 +4,9 @@ Grid search and prediction on Dask workers
 
 This script trains the candidates of a grid search in two worker processes on
 this machine. The best pipeline then predicts the labels of a text column,
-partition by partition. Install Dask first:
-``pip install "dask[dataframe]" distributed``. To use a cluster, pass the
-address of its scheduler, and install skrnn on its workers::
+partition by partition. Install Dask and matplotlib first:
+``pip install "dask[dataframe]" distributed matplotlib``. To use a cluster,
+pass the address of its scheduler, and install skrnn on its workers::
 
     python examples/search_on_dask.py --scheduler tcp://HOST:PORT
 """
@@ -15,6 +15,7 @@ import argparse
 
 import dask.dataframe as dd
 import joblib
+import matplotlib.pyplot as plt
 from dask.distributed import Client
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -25,7 +26,9 @@ from skrnn.datasets import load_docstrings
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
+    parser = argparse.ArgumentParser(
+        description="Grid search and prediction on Dask workers"
+    )
     parser.add_argument(
         "--scheduler",
         help="address of a scheduler; by default, start workers here",
@@ -73,6 +76,21 @@ def main():
         f"{len(frame)} texts in {parts.npartitions} partitions: "
         f"{len(predicted)} labels, {n_different} differ from a single call"
     )
+
+    _, axes = plt.subplots(figsize=(6.4, 2.4), layout="constrained")
+    names = [
+        ", ".join(str(value) for value in parameters.values())
+        for parameters in search.cv_results_["params"]
+    ]
+    bars = axes.barh(names, search.cv_results_["mean_test_score"])
+    axes.bar_label(bars, fmt="%.3f", padding=3)
+    axes.set(
+        xlim=(0, 1),
+        xlabel="accuracy, mean of two folds",
+        ylabel="pooling, rnn_units",
+    )
+    axes.invert_yaxis()
+    plt.show()
 
 
 if __name__ == "__main__":  # Dask workers import this file

@@ -4,13 +4,14 @@ Hyperparameter search with early pruning, using Optuna
 
 The score of a trial is the accuracy on a held-out set. After each epoch,
 Optuna compares the training loss with that of earlier trials and prunes poor
-trials. Install Optuna with ``pip install optuna``, then run, for example,
+trials. Install Optuna and matplotlib, then run, for example,
 ``python examples/tune_with_optuna.py --trials 20``.
 """
 
 import argparse
 
 import keras
+import matplotlib.pyplot as plt
 import optuna
 from sklearn.model_selection import train_test_split
 
@@ -32,8 +33,35 @@ class PruningCallback(keras.callbacks.Callback):
             raise optuna.TrialPruned
 
 
+def plot(study):
+    complete = optuna.trial.TrialState.COMPLETE
+    _, axes = plt.subplots(figsize=(6.4, 3.2), layout="constrained")
+    for layer in ("simple_rnn", "gru"):
+        trials = [
+            trial
+            for trial in study.trials
+            if trial.state == complete and trial.params["layer"] == layer
+        ]
+        units = [trial.params["rnn_units"] for trial in trials]
+        accuracies = [trial.value for trial in trials]
+        axes.plot(units, accuracies, "o", label=layer)
+    n_pruned = len(study.get_trials(states=[optuna.trial.TrialState.PRUNED]))
+    axes.set(
+        xscale="log",
+        xlabel="rnn_units",
+        ylabel="accuracy on held-out texts",
+        title=f"{len(study.trials)} trials, {n_pruned} of them pruned",
+    )
+    axes.set_xticks([8, 16, 32, 64], ["8", "16", "32", "64"])
+    axes.minorticks_off()
+    axes.legend()
+    plt.show()
+
+
 def main(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
+    parser = argparse.ArgumentParser(
+        description="Hyperparameter search with early pruning, using Optuna"
+    )
     parser.add_argument(
         "--trials", type=int, default=20, help="number of trials"
     )
@@ -71,7 +99,7 @@ def main(arguments=None):
     study.optimize(objective, n_trials=options.trials)
     print(f"best of {len(study.trials)}: accuracy {study.best_value:.3f}")
     print(study.best_params)
-    return study
+    plot(study)
 
 
 if __name__ == "__main__":

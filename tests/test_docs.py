@@ -1,12 +1,13 @@
-"""The code in docs/ runs, each line of any_text.md has the result its row names, and paths exist."""
+"""Each line of any_text.md has the result its row names, pictures show the tables, and paths exist.
+
+tests/test_recipes.py runs the code of the other pages, and tests/test_engines.py that of scaling.md.
+"""
 
 import bz2
 import gzip
-import importlib
+import importlib.util
 import lzma
 import re
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
@@ -15,7 +16,6 @@ import pandas as pd
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = ["index", "guide", "coming_from", "serving"]  # tests/test_engines.py runs scaling
 DOCUMENT = (ROOT / "docs" / "any_text.md").read_text("utf-8")
 LINES = dict(re.findall(r"^\| (.+?) \| `(.+)` \|$", DOCUMENT, re.MULTILINE))
 LIBRARIES = {"pl": "polars", "pa": "pyarrow", "nltk": "nltk", "gensim": "gensim", "skrub": "skrub"}
@@ -91,22 +91,6 @@ def test_tokens_of_analyzers(names, monkeypatch):
     assert see["given terms"][4].count("film") == 1 and set(see["given terms"][1]) == {"film", "<unk>"}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("page", PAGES)
-def test_code_of_page_runs(page, tmp_path):
-    """Run a page as a script in a new process."""
-    blocks = re.findall(
-        r"^```python\n(.*?)^```$", (ROOT / "docs" / f"{page}.md").read_text("utf-8"), re.M | re.S
-    )
-    assert blocks
-    (tmp_path / "page.py").write_text("\n".join(blocks), "utf-8")
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "page.py"], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert done.stdout.count("\n") >= len(blocks) - 1
-
-
 def test_relative_links_exist():
     for page in (ROOT / "docs").glob("*.md"):
         for target in re.findall(r"\]\((?!https?://)([^)#]+)", page.read_text("utf-8")):
@@ -130,7 +114,7 @@ def test_paths_named_in_text_exist(document):
 
 
 def test_commands_of_promises_select_tests():
-    page = (ROOT / "docs" / "promises.md").read_text("utf-8")
+    page = (ROOT / "docs" / "how_it_is_built.md").read_text("utf-8")
     commands = re.findall(r'`pytest (?:-m slow )?(\S+) -k "?([\w ]+?)"?`', page)
     assert len(commands) > 3
     for path, expression in commands:
@@ -150,3 +134,34 @@ def test_gallery_lists_every_example():
     order = (ROOT / "docs" / "conf.py").read_text("utf-8").split("_ORDER = [")[1].split("]")[0]
     listed = re.findall(r'"(\w+\.py)"', order)
     assert sorted(listed) == sorted(path.name for path in (ROOT / "examples").glob("*.py"))
+
+
+def test_every_example_has_a_thumbnail():
+    for path in (ROOT / "examples").glob("*.py"):
+        text = path.read_text("utf-8")
+        thumbnail = re.findall(r"sphinx_gallery_thumbnail_path = '(.+)'", text)
+        assert "plt.show()" in text or (ROOT / "docs" / thumbnail[0]).exists(), path.name
+
+
+@pytest.mark.parametrize("page", sorted(ROOT.glob("docs/*.md")), ids=lambda page: page.stem)
+def test_code_is_at_most_80_columns_wide(page):
+    code = re.findall(r"^ *```\w+\n(.*?)^ *```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    assert [line for line in "".join(code).splitlines() if len(line) > 80] == []
+
+
+def test_pictures_show_the_tables_of_the_benchmarks(tmp_path, monkeypatch):
+    """If it fails, run python docs/draw_pictures.py."""
+    pytest.importorskip("matplotlib").use("Agg")
+    spec = importlib.util.spec_from_file_location("draw_pictures", ROOT / "docs" / "draw_pictures.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(module, "STATIC", tmp_path)
+    module.draw()
+    drawn = sorted(tmp_path.glob("*.svg"))
+    assert len(drawn) == 4
+    for picture in drawn:
+        words, shown = (
+            re.findall(r">([^<>\n]+)</text>", path.read_text("utf-8"))
+            for path in (picture, ROOT / "docs" / "_static" / picture.name)
+        )
+        assert words == shown, picture.name

@@ -28,10 +28,10 @@ def accuracies(output):
 
 
 def test_quickstart(run_example):
-    output = run_example("quickstart.py", "--rows", 400)
-    assert "300 training sentences, 100 test sentences" in output
+    output = run_example("quickstart.py", "--rows", 300)
+    assert "300 training sentences, 5000 test sentences" in output
     baseline, own = accuracies(output)
-    assert baseline > 0.35 and own > 0.3  # four labels; the most frequent has a third of the rows
+    assert baseline > 0.65 and own > 0.65  # the more frequent of the two labels has 55 % of the rows
     assert output.count("epoch ") >= 1
     assert len(output.partition("New sentences:\n")[2].strip().splitlines()) == 4
 
@@ -39,12 +39,14 @@ def test_quickstart(run_example):
 @pytest.mark.slow
 def test_quickstart_on_all_rows(run_example):
     baseline, own = accuracies(run_example("quickstart.py"))
-    assert baseline > 0.6 and own > 0.6
+    assert baseline > 0.8 and own > baseline
 
 
+@pytest.mark.filterwarnings("ignore:FigureCanvasAgg is non-interactive")
 @pytest.mark.slow  # eleven fits
 @pytest.mark.parametrize("rows", [120, None])
 def test_plot_pipeline(run_example, rows):
+    pytest.importorskip("matplotlib")
     output = run_example("plot_pipeline.py", *[rows] * (rows is not None))
     assert len(accuracies(output)) == 4
     assert output.count("rnntextencoder__rnn_units") == 4 and "candidates: [6, 2]" in output
@@ -170,6 +172,7 @@ def test_plot_numbers_and_labels(run_example, numbers):
 @pytest.mark.slow
 def test_search_on_dask():
     """Run in a separate process, because Dask workers import the main module."""
+    pytest.importorskip("matplotlib")
     pytest.importorskip("dask.dataframe")
     pytest.importorskip("distributed")
     command = [sys.executable, "-W", "ignore", str(EXAMPLES / "search_on_dask.py"), "--rows", "120"]
@@ -178,8 +181,10 @@ def test_search_on_dask():
     assert re.search(r"120 texts in 4 partitions: 120 labels, 0 differ", done.stdout)
 
 
+@pytest.mark.filterwarnings("ignore:FigureCanvasAgg is non-interactive")
 @pytest.mark.slow
 def test_tune_with_optuna(run_example):
+    pytest.importorskip("matplotlib")
     pytest.importorskip("optuna")
     output = run_example("tune_with_optuna.py", "--trials", 4, "--rows", 300)
     assert accuracies(output)[-1] > 0.5 and "best of 4" in output

@@ -1,9 +1,11 @@
-"""Each recipe of docs/recipes.md and each command of docs/command_line.md prints what the page shows."""
+"""The recipes, the commands and the code of the other pages print what the pages show."""
 
 import contextlib
 import io
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -67,13 +69,30 @@ def test_recipe_prints_what_the_page_shows(title, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("page", ["index", "install", "guide", "coming_from", "serving"])
+def test_page_prints_what_it_shows(page, tmp_path):
+    """Run a page as a script in a new process."""
+    if page == "coming_from":
+        pytest.importorskip("keras")
+    code = blocks((DOCS / f"{page}.md").read_text("utf-8"))
+    (tmp_path / "page.py").write_text("\n".join(block for kind, block in code if kind == "python"), "utf-8")
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "page.py"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert_prints(done.stdout, "".join(block for kind, block in code if kind == "text"))
+
+
+@pytest.mark.slow
 def test_commands_print_what_the_page_shows(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     page = (DOCS / "command_line.md").read_text("utf-8")
     ((_, code),) = [block for block in blocks(page) if block[0] == "python"]
     exec(compile(code, "command_line.md", "exec"), {})
     for kind, block in blocks(page):
-        for command, shown in re.findall(r"^\$ (skrnn .+)\n((?:[^$].*\n|\n)*)", block, re.MULTILINE):
+        for command, shown in re.findall(
+            r"^\$ (skrnn .+)\n((?:[^$].*\n|\n)*)", block.replace("\\\n", ""), re.MULTILINE
+        ):
             with contextlib.suppress(SystemExit):
                 main(shlex.split(command)[1:])
             found = capsys.readouterr()
