@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from skrnn.compat import POSITIVE_INT, StrOptions, fit_context
+from skrnn.compat import StrOptions, fit_context
 from skrnn.fitting.samples import Samples
 from skrnn.fitting.start import Start
 from skrnn.fitting.untrained import untrained
@@ -74,14 +74,6 @@ class RNNTextEncoder(WritingParameters, GenerationMixin):
         a random network (Wieting & Kiela 2019) with a mean of word vectors in which frequent words count
         less (Arora et al. 2017). The word vectors are learned from the training texts. With `n_components`,
         the principal components of both are kept. `partial_fit` then learns from the first chunk only.""",
-    )
-    embedding_dim: Any = parameter(
-        default="auto",
-        allowed=[POSITIVE_INT, StrOptions({"auto"})],
-        stage="embedding",
-        doc="""int or "auto"
-        Width of the embedding. Given `embeddings` have a width of their own, which is used instead. "auto" is
-        256 for objective="random", and 128 otherwise.""",
     )
     noise: float = parameter(
         default=0.0,
@@ -198,7 +190,4 @@ class RNNTextEncoder(WritingParameters, GenerationMixin):
         return replace(recipe, noise=float(self.noise))
 
     def _spec_for(self, head: Head, n_ids: int, n_outputs: int) -> Spec:
-        spec = super()._spec_for(head, n_ids, n_outputs)
-        if self.embedding_dim == "auto":
-            spec = replace(spec, embedding_dim=256 if isinstance(head, NoHead) else 128)
-        return replace(spec, tied_embeddings=self.tied_embeddings)
+        return replace(super()._spec_for(head, n_ids, n_outputs), tied_embeddings=self.tied_embeddings)

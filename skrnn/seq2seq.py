@@ -71,7 +71,6 @@ class RNNTextSeq2Seq(PairFitMixin, BaseRNNText):
     analyzer: Any = "subword"
     vocab_size: int | None = 8000
     embeddings: Any = "random"
-    embedding_dim: int = 256
     dropout: float | str = 0.3
     schedule: str = "constant"
     batch_size: int | str = 64

@@ -312,7 +312,7 @@ def test_an_editor_completes_every_parameter(cls):
 # RNNTextSeq2Seq reads subwords, so that no target token is unknown, and needs more units and less dropout.
 OTHER_DEFAULTS = {
     "RNNTextSeq2Seq": {
-        *("analyzer", "vocab_size", "embeddings", "embedding_dim", "rnn_units", "dropout", "learning_rate"),
+        *("analyzer", "vocab_size", "embeddings", "rnn_units", "dropout", "learning_rate"),
         *("schedule", "epochs", "batch_size", "early_stopping"),
     },
 }

@@ -17,7 +17,7 @@ from skrnn.parameters import NetworkParameters, PretrainedParameters, TrainingPa
 from skrnn.ragged import N_SPECIAL, Ragged
 from skrnn.serve import initial_weights
 from skrnn.spec import EMBEDDING, Activation, Spec, Weights
-from skrnn.targets import Head, NoHead
+from skrnn.targets import Head, NoHead, Seq2Seq
 from skrnn.text import Tokens, cooccurrence_vectors, vectors_of_terms
 from skrnn.train import Examples, writes_progress
 from skrnn.train.recipe import Frozen
@@ -225,9 +225,10 @@ class StartMixin(TrainingParameters, NetworkParameters, BaseEstimator):
                 f"The rnn_units parameter of {type(self).__name__} must be a multiple of "
                 f"n_heads={self.n_heads} with layer='self_attention'. Got {self.rnn_units} instead."
             )
+        width = 256 if isinstance(head, (NoHead, Seq2Seq)) else 128
         return Spec(
             n_ids=n_ids,
-            embedding_dim=self.embedding_dim,
+            embedding_dim=width if isinstance(self.embedding_dim, str) else self.embedding_dim,
             layer=self.layer,
             rnn_units=self.rnn_units,
             rnn_activation=cast(Activation, self.rnn_activation),

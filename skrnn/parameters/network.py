@@ -152,12 +152,13 @@ class NetworkParameters:
         doc="""bool
         Whether training changes the embedding.""",
     )
-    embedding_dim: int = parameter(
-        default=128,
-        allowed=[POSITIVE_INT],
+    embedding_dim: int | str = parameter(
+        default="auto",
+        allowed=[POSITIVE_INT, StrOptions({"auto"})],
         stage="embedding",
-        doc="""int
-        Width of the embedding. Given `embeddings` have a width of their own, which is used instead.""",
+        doc="""int or "auto"
+        Width of the embedding. "auto" is 256 for text to text and for an encoder that is not trained, and 128
+        otherwise. Given `embeddings` have a width of their own, which is used instead.""",
     )
 
     # -- stage 3
