@@ -81,7 +81,7 @@ def test_plot_near_duplicates(run_example, rows):
     pytest.importorskip("matplotlib")
     output = run_example("plot_near_duplicates.py", *[rows] * (rows is not None))
     own, _ = (float(value) for value in re.findall(r"recall@1 (\d\.\d+)", output))
-    assert own > 0.95 and output.count("->") == 4
+    assert own > (0.9 if rows else 0.95) and output.count("->") == 4
 
 
 @pytest.mark.filterwarnings("ignore:FigureCanvasAgg is non-interactive")  # plt.show() in a test

@@ -258,13 +258,15 @@ def test_a_seed_gives_the_same_bits():
 
 def test_a_frozen_encoder_does_not_change_and_a_warm_start_continues():
     X, y = ["a b", "b", "b a a"] * 3, ["x", "y x", "y"] * 3
-    encoder = RNNTextEncoder(objective="random", rnn_units=3, embedding_dim=3, random_state=0).fit(X)
+    tiny = {"rnn_units": 3, "embedding_dim": 3, "epochs": 1, "random_state": 0}
+    encoder = RNNTextEncoder(objective="autoencoder", **tiny).fit(X)
     model = RNNTextSeq2Seq(**TINY | {"encoder": encoder, "freeze_encoder": True, "warm_start": True})
     before = dict(model.fit(X, y)._weights)
     np.testing.assert_array_equal(model.transform(X), encoder.transform(X))
     assert model.vocabulary_ == encoder.vocabulary_
     for name, value in encoder._weights.items():
-        np.testing.assert_array_equal(before[name], value)
+        if not name.startswith(("head", "decoder")):
+            np.testing.assert_array_equal(before[name], value)
     model.set_params(learning_rate=1e-9).fit(X, y)
     for name, value in before.items():
         np.testing.assert_allclose(model._weights[name], value, atol=1e-6)

@@ -8,12 +8,14 @@ import numpy as np
 
 from skrnn.ragged import N_SPECIAL, Ragged
 from skrnn.serve import Forward, n_threads
+from skrnn.serve.pooling import pooled_width
 from skrnn.spec import EMBEDDING, IMPORTANCE, Spec, Weights
 from skrnn.threads import one_blas_thread
 
 RARE = 3e-3  # share of the tokens at which the weight of an id is one half
 STATES = 7.0  # divided by the mean number of tokens: length of the pooled states beside a mean of length 1
 MAX_STATES = 0.75  # maximum of this length
+MAX_WIDTH = 8192  # of an encoding; the projection has the square of it, so wider networks stay as they are
 MAX_TEXTS = 10_000  # texts from which means and scales are computed
 
 
@@ -27,7 +29,7 @@ def untrained(
     part is centred and scaled to a mean length: 1 for the mean, and less for the states of longer texts,
     whose order says less about them. The columns of the mean keep the weight that they have in the
     embedding. With `n_components`, the principal components of both parts follow. All of this is one
-    linear layer, the projection.
+    linear layer, the projection. A network whose encodings would be wider than 8,192 is returned unchanged.
 
     Parameters
     ----------
@@ -53,6 +55,8 @@ def untrained(
        Classification. ICLR.
     .. [2] Arora, Liang & Ma (2017). A Simple but Tough-to-Beat Baseline for Sentence Embeddings. ICLR.
     """
+    if pooled_width(replace(spec, weighted_mean=True)) > MAX_WIDTH:
+        return spec, weights
     counts = np.bincount(sequences.ids, minlength=spec.n_ids)
     importance = RARE / (RARE + counts / counts.sum())
     importance[:N_SPECIAL] = 0

@@ -104,6 +104,8 @@ def test_callbacks_of_scikit_learn_work_in_a_grid_search(capsys):
 def test_the_progress_bar_works_with_epochs_auto(cls, y, changes, capsys, tmp_path):
     estimator = cls(rnn_units=2, embedding_dim=2, layer="simple_rnn", random_state=0, **changes)
     estimator.set_params(checkpoint=tmp_path / "checkpoint").set_callbacks(callback.ProgressBar())
+    if y is None:
+        estimator.set_params(objective="autoencoder")
     estimator.fit(TEXTS, y)
     assert estimator.epochs == "auto" and cls.__name__ in capsys.readouterr().out
     estimator.partial_fit(TEXTS, *(() if y is None else (y,)))
