@@ -102,25 +102,21 @@ def draw_pairs(axes, rows, unit, higher_is_better=True):
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x", color="#edf2f7")
     axes.set_axisbelow(True)
+    sides = [
+        (OWN, "o", "skrnn, defaults"),
+        (OTHER, "s", "TF-IDF + logistic regression"),
+    ]
     handles = [
         plt.Line2D(
             [],
             [],
-            color=OWN,
-            marker="o",
+            color=colour,
+            marker=marker,
             ls="",
             markersize=8,
-            label="skrnn, defaults",
-        ),
-        plt.Line2D(
-            [],
-            [],
-            color=OTHER,
-            marker="s",
-            ls="",
-            markersize=8,
-            label="TF-IDF + logistic regression",
-        ),
+            label=label,
+        )
+        for colour, marker, label in sides
     ]
     axes.figure.legend(
         handles=handles,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -30,8 +31,8 @@ class RNNTextEncoder(WritingParameters, GenerationMixin):
 
     It splits texts into tokens, embeds the tokens, reads them with a recurrent network and pools the hidden
     states to one vector. With y, it is trained to predict the targets. Without y, it joins a network that is
-    not trained with means of word vectors, which takes a second for 3,000 texts; or it is trained to restore
-    the text or to predict the next token. Keras trains the network; NumPy computes every vector.
+    not trained with means of word vectors, which takes some seconds for 3,000 texts; or it is trained to
+    restore the text or to predict the next token. Keras trains the network; NumPy computes every vector.
 
     Parameters
     ----------
@@ -151,6 +152,14 @@ class RNNTextEncoder(WritingParameters, GenerationMixin):
         objective = self.objective
         if objective == "auto":
             objective = "random" if y is None else "supervised"
+            if y is None and self.epochs != "auto":
+                warnings.warn(
+                    f"RNNTextEncoder is not trained if it gets no y. epochs={self.epochs!r} has no effect. "
+                    "Set objective='autoencoder' or 'language_model' to train it on the texts alone, or "
+                    "epochs='auto'.",
+                    UserWarning,
+                    stacklevel=2,
+                )
         if objective == "supervised" and y is None:
             raise ValueError(
                 "objective='supervised' of RNNTextEncoder requires y to be passed, but the target y is "

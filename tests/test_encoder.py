@@ -23,6 +23,20 @@ def language_model():
     return RNNTextEncoder(objective="language_model", epochs=40, dropout=0.0, **TINY).fit(TEXTS * 10)
 
 
+# -- no training -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fit", [RNNTextEncoder.fit, RNNTextEncoder.partial_fit])
+@pytest.mark.parametrize("epochs", [1, 30])
+def test_epochs_without_targets_warn_that_nothing_is_trained(fit, epochs):
+    with pytest.warns(UserWarning, match=rf"gets no y\. epochs={epochs} has no effect"):
+        assert fit(RNNTextEncoder(epochs=epochs, **TINY), TEXTS).objective_ == "random"
+    fit(RNNTextEncoder(**TINY), TEXTS)  # the defaults and each remedy do not warn
+    fit(RNNTextEncoder(objective="random", epochs=epochs, **TINY), TEXTS)
+    for objective in ("autoencoder", "language_model"):
+        assert fit(RNNTextEncoder(objective=objective, epochs=1, **TINY), TEXTS).objective_ == objective
+
+
 # -- autoencoders ----------------------------------------------------------------------------------
 
 
@@ -170,8 +184,9 @@ def test_an_encoder_has_only_the_methods_of_its_objective(autoencoder, language_
 
 
 def test_auto_is_supervised_with_targets_and_not_trained_without():
-    encoder = RNNTextEncoder(**TINY | {"rnn_units": 2, "embedding_dim": 2}, epochs=1)
+    encoder = RNNTextEncoder(**TINY | {"rnn_units": 2, "embedding_dim": 2})
     assert encoder.fit(TEXTS).objective_ == "random"
+    encoder.set_params(epochs=1)
     assert encoder.fit(TEXTS, [1, 0, 1, 0]).objective_ == "supervised"
     with pytest.raises(ValueError, match=r"objective='supervised'.*y is None.*objective='random'"):
         encoder.set_params(objective="supervised").fit(TEXTS)
@@ -179,9 +194,10 @@ def test_auto_is_supervised_with_targets_and_not_trained_without():
 
 
 def test_auto_embedding_dim_depends_on_the_objective():
-    encoder = RNNTextEncoder(rnn_units=2, epochs=1)
-    for y, width in ((None, 256), ([1, 0, 1, 0], 128)):
-        assert encoder.fit(TEXTS, y)._weights["embedding/embeddings"].shape[1] == width
+    encoder = RNNTextEncoder(rnn_units=2)
+    assert encoder.fit(TEXTS)._weights["embedding/embeddings"].shape[1] == 256
+    supervised = RNNTextEncoder(rnn_units=2, epochs=1).fit(TEXTS, [1, 0, 1, 0])
+    assert supervised._weights["embedding/embeddings"].shape[1] == 128
     assert encoder.set_params(embedding_dim=3).fit(TEXTS)._spec.embedding_dim == 3
     with pytest.raises(ValueError, match="'embedding_dim' parameter of RNNTextEncoder"):
         encoder.set_params(embedding_dim=0).fit(TEXTS)

@@ -4,7 +4,7 @@ The linear part is fitted by scikit-learn before the network is trained. Neither
 are added, which is a weighted geometric mean of their probabilities (Mesnil et al. 2015 combine a recurrent
 language model and n-grams in this way). The sum is less confident and more often right than either.
 
-The logistic regression punishes the weights of n-grams that say little about the classes more than those of
+The logistic regression penalises the weights of n-grams that say little about the classes more than those of
 others: each n-gram is multiplied by the root of its log-count ratio. Wang and Manning (2012) multiply by the
 ratio itself.
 """

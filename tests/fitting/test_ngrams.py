@@ -66,11 +66,16 @@ def test_the_linear_part_is_a_logistic_regression_on_tfidf(ngram_range):
     assert found.std() / expected.std() == pytest.approx(0.8, rel=1e-3)
 
 
-@pytest.mark.parametrize("n_texts", [60, 400, 1200])
-def test_pairs_and_ratios_gain_weight_with_the_number_of_texts(n_texts):
+def corpus(n_texts):
+    """Return texts, and whether the first word of each is one of nine."""
     rng = np.random.default_rng(1)
     texts = [" ".join(rng.choice(WORDS, rng.integers(2, 9))) for _ in range(n_texts)]
-    labels = [text.split()[0] in WORDS[:9] for text in texts]
+    return texts, np.array([text.split()[0] in WORDS[:9] for text in texts])
+
+
+@pytest.mark.parametrize("n_texts", [60, 400, 1200])
+def test_pairs_and_ratios_gain_weight_with_the_number_of_texts(n_texts):
+    texts, labels = corpus(n_texts)
     classifier = RNNTextClassifier(**TINY).fit(texts, labels)
     expected = logits(features((1, 2), texts), labels)
     found = linear_outputs(classifier, texts)[:, 0]
@@ -131,16 +136,15 @@ def test_the_linear_part_of_a_regressor_is_a_ridge_regression():
     assert found.std() * NUMBERS.std() / expected.std() == pytest.approx(0.6, rel=1e-3)
 
 
-def test_sample_weights_reach_the_linear_part():
-    weights = np.array([label == "yes" or i % 2 for i, label in enumerate(LABELS)], float)
-    kept = weights > 0
-    some = [text for text, k in zip(TEXTS, kept, strict=True) if k]
-    classifier = RNNTextClassifier(ngram_range=(1, 1), **TINY).fit(TEXTS, LABELS, sample_weight=weights)
-    X = features((1, 1))
-    labels = np.array(LABELS)[kept]
-    expected = 0.8 * logits(X[kept], labels)
-    found = linear_outputs(classifier, some)[:, 0]
-    np.testing.assert_allclose(found, expected, atol=1e-3)
+@pytest.mark.parametrize("n_texts", [60, 600])
+def test_texts_of_weight_zero_do_not_reach_the_linear_part(n_texts):
+    texts, labels = corpus(n_texts)
+    kept = labels | (np.arange(n_texts) % 2 == 1)
+    classifier = RNNTextClassifier(ngram_range=(1, 1), **TINY).fit(texts, labels, sample_weight=3.0 * kept)
+    _, factor = ngrams.factors(classifier._head, kept.sum())
+    expected = factor * logits(features((1, 1), texts)[kept], labels[kept])
+    found = linear_outputs(classifier, texts)[kept, 0]
+    np.testing.assert_allclose(found, expected, atol=2e-3)
 
 
 def test_the_network_gains_weight_with_the_number_of_texts():
