@@ -70,6 +70,7 @@ class RNNTextSeq2Seq(PairFitMixin, BaseRNNText):
     learning_rate: float = 0.003
     analyzer: Any = "subword"
     vocab_size: int | None = 8000
+    truncation: str = "end"
     embeddings: Any = "random"
     dropout: float | str = 0.3
     schedule: str = "constant"

@@ -122,11 +122,12 @@ class NetworkParameters:
         training text, but at most 400.""",
     )
     truncation: str = parameter(
-        default="end",
+        default="middle",
         allowed=[StrOptions({"end", "start", "middle"})],
         stage="tokens",
         doc="""{"end", "start", "middle"}
-        Which part of a long text is removed.""",
+        Which part of a long text is removed. The first and the last words of a text often say most about
+        it.""",
     )
     missing: str = parameter(
         default="error",

@@ -30,6 +30,12 @@ def linear_outputs(estimator, texts):
     return estimator._predicted(texts, lambda outputs: outputs) - network
 
 
+def factor_of_ngrams(estimator, n_texts=60):
+    """Return the factor of the linear part, from that of the network."""
+    of_network, of_ngrams = ngrams.factors(estimator._head, n_texts)
+    return of_ngrams * estimator._weights["ngrams/factor"][0] / of_network
+
+
 def features(ngram_range, texts=TEXTS):
     """Return the features of texts, from scikit-learn: pairs occur in two texts or more."""
     options = {"ngram_range": ngram_range, "binary": True, "token_pattern": r"\w+"}
@@ -63,7 +69,7 @@ def test_the_linear_part_is_a_logistic_regression_on_tfidf(ngram_range):
     expected = logits(X, LABELS)
     found = linear_outputs(classifier, TEXTS)[:, 0]
     assert np.corrcoef(found, expected)[0, 1] > 0.9999
-    assert found.std() / expected.std() == pytest.approx(0.8, rel=1e-3)
+    assert found.std() / expected.std() == pytest.approx(factor_of_ngrams(classifier), rel=1e-3)
 
 
 def corpus(n_texts):
@@ -80,9 +86,7 @@ def test_pairs_and_ratios_gain_weight_with_the_number_of_texts(n_texts):
     expected = logits(features((1, 2), texts), labels)
     found = linear_outputs(classifier, texts)[:, 0]
     assert np.corrcoef(found, expected)[0, 1] > 0.9999
-    assert found.std() / expected.std() == pytest.approx(
-        ngrams.factors(classifier._head, n_texts)[1], rel=2e-3
-    )
+    assert found.std() / expected.std() == pytest.approx(factor_of_ngrams(classifier, n_texts), rel=2e-3)
 
 
 def test_the_solver_does_not_stop_early_on_many_texts():
@@ -109,7 +113,7 @@ def test_ngrams_are_counted_block_by_block(block, monkeypatch):
 def test_more_classes_have_one_logit_each():
     classifier = RNNTextClassifier(ngram_range=(1, 1), **TINY).fit(TEXTS, THREE)
     X = features((1, 1))
-    expected = 0.8 * logits(X, THREE)
+    expected = factor_of_ngrams(classifier) * logits(X, THREE)
     found = linear_outputs(classifier, TEXTS)
     np.testing.assert_allclose(found, expected, atol=1e-3)
 
@@ -122,7 +126,7 @@ def test_labels_that_do_not_exclude_each_other_have_a_model_each():
     X = features((1, 1))
     found = linear_outputs(classifier, TEXTS)
     for j in range(2):
-        expected = 0.8 * logits(X, Y[:, j])
+        expected = factor_of_ngrams(classifier) * logits(X, Y[:, j])
         np.testing.assert_allclose(found[:, j], expected, atol=1e-3)
     np.testing.assert_allclose(found[:, 2], 0, atol=1e-6)  # a constant column teaches nothing
 
@@ -141,8 +145,7 @@ def test_texts_of_weight_zero_do_not_reach_the_linear_part(n_texts):
     texts, labels = corpus(n_texts)
     kept = labels | (np.arange(n_texts) % 2 == 1)
     classifier = RNNTextClassifier(ngram_range=(1, 1), **TINY).fit(texts, labels, sample_weight=3.0 * kept)
-    _, factor = ngrams.factors(classifier._head, kept.sum())
-    expected = factor * logits(features((1, 1), texts)[kept], labels[kept])
+    expected = factor_of_ngrams(classifier, kept.sum()) * logits(features((1, 1), texts)[kept], labels[kept])
     found = linear_outputs(classifier, texts)[kept, 0]
     np.testing.assert_allclose(found, expected, atol=2e-3)
 
@@ -152,6 +155,38 @@ def test_the_network_gains_weight_with_the_number_of_texts():
     of_network, of_ngrams = np.transpose([ngrams.factors(head, n) for n in (10, 100, 1000, 10_000, 10**6)])
     np.testing.assert_allclose(of_network, [0.1, 0.12, 0.27, 0.42, 0.5])
     np.testing.assert_allclose(of_network + of_ngrams, 0.9)
+
+
+def confidence(texts, labels, **parameters):
+    """Return the factor of the sum of both parts."""
+    classifier = RNNTextClassifier(**TINY).fit(texts, labels, **parameters)
+    of_network, _ = ngrams.factors(classifier._head, len(texts))
+    return classifier._weights["ngrams/factor"][0] / of_network
+
+
+def test_with_few_texts_the_sum_is_as_confident_as_ngrams_explain_held_out_labels():
+    texts, labels = corpus(200)
+    noise = np.random.default_rng(2).permutation(labels)
+    first = np.column_stack([labels, texts_with(texts, "w1")]).astype(int)
+    assert confidence(texts, noise) == pytest.approx(0.5 + 0.5 * np.log10(2), abs=0.01)  # nothing explained
+    assert confidence(texts, labels) > confidence(texts, noise) + 0.05
+    assert confidence(texts, texts_with(texts, "w1")) > 1.1
+    assert confidence(texts, first) > confidence(texts, labels)  # several labels
+
+
+def texts_with(texts, word):
+    return np.array([word in text.split() for text in texts])
+
+
+def test_with_many_texts_the_sum_is_not_scaled():
+    texts, labels = corpus(1000)
+    assert confidence(texts, np.random.default_rng(2).permutation(labels)) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("n_texts", [2, 3, 4])
+def test_a_label_that_a_fold_lacks_does_not_stop_the_fit(n_texts):
+    texts = ["w1 w2", "w3 w4", "w5 w6", "w1 w3"][:n_texts]
+    assert 0.1 < confidence(texts, ["a", "b", "c", "a"][:n_texts]) < 2
 
 
 def test_the_network_is_the_same_with_and_without_ngrams():
