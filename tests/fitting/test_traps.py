@@ -83,6 +83,13 @@ def test_truncated_texts_are_noticed_at_fit():
     fit(texts + ["a b c"] * 12)  # a quarter is ordinary
 
 
+def test_the_middle_of_a_long_text_is_removed_by_default():
+    tokens = list("abcdef")
+    assert fit([" ".join(tokens)], sequence_length=4).tokenize([" ".join(tokens)]) == [list("abef")]
+    assert RNNTextClassifier().truncation == RNNTextRegressor().truncation == "middle"
+    assert RNNTextSeq2Seq().truncation == "end"  # the first sentences of an article make the best summary
+
+
 def test_the_limit_of_target_texts_has_its_own_parameter():
     lengths = np.array([500, 500, 3])
     with pytest.warns(DataConversionWarning, match=r"2 of the 3 target texts.*Set target_sequence_length"):
