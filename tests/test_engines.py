@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from ast import literal_eval
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from shutil import which
@@ -52,6 +53,11 @@ NEEDS = {  # the section, or the subsection after the code at the start of its s
     "Start by Ray": ["jax", "ray"],
     "Train on a stream": ["pyarrow"],
 }
+WRITES = {  # folders of labelled texts
+    "Dask": ["labelled"],
+    "Spark": ["labelled", "labelled_by_udf"],
+    "Ray": ["labelled", "labelled_by_data"],
+}
 
 
 def scripts():
@@ -88,7 +94,11 @@ def start_script(name, folder, *arguments, address="", changes=None):
 
 
 def finish(process, folder):
-    assert process.wait(500) == 0, "\n".join(path.read_text()[-3000:] for path in folder.glob("*.out"))
+    try:
+        status = process.wait(500)
+    finally:
+        process.kill()
+    assert status == 0, "\n".join(path.read_text()[-3000:] for path in folder.glob("*.out"))
 
 
 def test_every_part_with_code_is_run():
@@ -99,11 +109,10 @@ def test_every_part_with_code_is_run():
 def test_code_of_the_page_runs(name, tmp_path):
     skip_without("keras", *NEEDS[name])
     finish(start_script(name, tmp_path), tmp_path)
-    for folder in ("labelled", *["labelled_by_udf"] * (name == "Spark")):
-        if name in ("Dask", "Spark", "Ray"):
-            found = pd.concat(pd.read_parquet(path) for path in (tmp_path / folder).glob("*.parquet"))
-            expected = load(tmp_path / "films-1.skrnn").predict(found["text"])
-            assert found["label"].tolist() == expected.tolist() and len(found) == 16
+    for folder in WRITES.get(name, []):
+        found = pd.concat(pd.read_parquet(path) for path in (tmp_path / folder).glob("*.parquet"))
+        expected = load(tmp_path / "films-1.skrnn").predict(found["text"])
+        assert found["label"].tolist() == expected.tolist() and len(found) == 16
 
 
 KILL_ONCE = """
@@ -268,19 +277,36 @@ def on_spark(function, source, target):
         frame.write.parquet(target)
 
 
-def on_ray(function, source, target):
+@contextmanager
+def ray_cluster():
     skip_without("ray", "pyarrow")
     import ray
 
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
     try:
-        data = ray.data.read_parquet(source, override_num_blocks=N_PARTS + 1)
-        data.map_batches(function, batch_format="pandas", batch_size=None).write_parquet(target)
+        yield ray
     finally:
         ray.shutdown()
 
 
-each_engine = pytest.mark.parametrize("on_engine", [on_dask, on_spark, on_ray])
+def on_ray(function, source, target):
+    os.mkdir(target)
+
+    def run(name):
+        function(pd.read_parquet(f"{source}/{name}")).to_parquet(f"{target}/{name}")
+
+    with ray_cluster() as ray:
+        ray.get([ray.remote(run).remote(name) for name in os.listdir(source)])
+
+
+def on_ray_data(function, source, target):
+    with ray_cluster() as ray:
+        ray.data.DataContext.get_current().use_datasource_v2 = False  # one task for each file
+        data = ray.data.read_parquet(source, override_num_blocks=N_PARTS + 1)
+        data.map_batches(function, batch_format="pandas", batch_size=None).write_parquet(target)
+
+
+each_engine = pytest.mark.parametrize("on_engine", [on_dask, on_spark, on_ray, on_ray_data])
 
 
 @pytest.fixture(scope="module")
