@@ -1,6 +1,6 @@
 """Measure scoring on Dask, Spark and Ray, training in two JAX processes, and a stream from Parquet.
 
-    python benchmarks/bench_engines.py score [--engines serial two dask spark ray] [--rows 1000000]
+    python benchmarks/bench_engines.py score [--engines serial two dask spark ray ray_data] [--rows 1000000]
     python benchmarks/bench_engines.py train [--processes 2] [--batch 512]
     python benchmarks/bench_engines.py stream [--rows 200000]
 
@@ -8,9 +8,10 @@
 terms for one epoch on 2,000 of them, and reads, scores and writes all files by each engine with two
 workers of one thread. ``serial`` is one process on one core, and ``two`` are two such processes without
 an engine. "Per core" is the time times the workers, relative to ``serial``. The time includes the import
-of skrnn in the workers, but not the start of the engine, which is printed. Memory is the largest
-resident memory of a worker, with and without what it shares, for example Ray's object store, and of
-all processes besides this one. CPU time is that of all processes, the start of the engine included.
+of skrnn in the workers, but not the start of the engine, which is printed. CPU time is that of all
+processes besides this one, after the start of the engine. Memory is the largest resident memory of a
+worker, with and without what it shares, such as libraries and Ray's object store, and the sum of what
+each process does not share.
 
 ``train`` trains a default classifier with JAX in processes that have one core each.
 
@@ -43,7 +44,7 @@ import pyarrow.parquet as pq
 
 from skrnn import RNNTextClassifier, RNNTextEncoder, load, save
 
-N_WORKERS, N_FILES = 2, 20
+N_WORKERS, ROWS_PER_FILE = 2, 50_000
 WORDS = np.array([f"w{i}" for i in range(20_000)])
 SERVICES = ("java", "raylet", "gcs_server")  # which score nothing
 
@@ -57,39 +58,44 @@ def make_texts(n, rng, lengths=(5, 16)):
 
 def make_files(folder, n):
     rng = np.random.default_rng(0)
-    for i in range(N_FILES):
-        frame = pd.DataFrame({"id": np.arange(i * n // N_FILES, (i + 1) * n // N_FILES)})
+    for start in range(0, n, ROWS_PER_FILE):
+        frame = pd.DataFrame({"id": np.arange(start, min(start + ROWS_PER_FILE, n))})
         frame["text"] = make_texts(len(frame), rng)
-        frame.to_parquet(folder / f"{i:03d}.parquet", index=False)
+        frame.to_parquet(folder / f"{start:08d}.parquet", index=False)
 
 
 class Usage(threading.Thread):
-    """Note the CPU time and the largest memory of each child process, five times a second."""
+    """Note the CPU time and the largest memory of each child process, twice a second."""
 
     def __init__(self):
         super().__init__(daemon=True)
-        self.resident, self.own, self.cpu, self.names = {}, {}, {}, {}
+        self.cpu, self.resident, self.own, self.names, self.samples = {}, {}, {}, {}, []
         self.over = threading.Event()
 
     def run(self):
-        while not self.over.wait(0.2):
+        while not self.over.wait(0.5):
             for process in psutil.Process().children(recursive=True):
                 try:
-                    memory, times = process.memory_info(), process.cpu_times()
-                    self.names[process.pid] = process.name()
+                    memory, times, name = process.memory_full_info(), process.cpu_times(), process.name()
                 except psutil.Error:
                     continue
                 key = process.pid
-                self.cpu[key] = times.user + times.system
+                self.cpu[key], self.names[key] = times.user + times.system, name
                 self.resident[key] = max(memory.rss / 1e6, self.resident.get(key, 0))
-                self.own[key] = max((memory.rss - memory.shared) / 1e6, self.own.get(key, 0))
+                self.own[key] = max(memory.uss / 1e6, self.own.get(key, 0))
+            self.samples.append((time.perf_counter(), dict(self.cpu)))
 
-    def report(self):
+    def report(self, begun):
+        """Describe the processes; CPU time is that since `begun`."""
         workers = [pid for pid, name in self.names.items() if name not in SERVICES]
-        largest = max(workers, key=self.resident.get)
+        before = [cpu for when, cpu in self.samples if when <= begun][-1:]
+        used = {pid: self.cpu[pid] - (before[0].get(pid, 0) if before else 0) for pid in self.cpu}
+        python = sum(used[pid] for pid in workers)
+        engine = sum(used.values()) - python
+        largest, own = (max(sizes[pid] for pid in workers) for sizes in (self.resident, self.own))
         return (
-            f"CPU time {sum(self.cpu.values()):.0f} s, worker {self.resident[largest]:.0f} MB "
-            f"({self.own[largest]:.0f} MB not shared), all processes {sum(self.resident.values()):.0f} MB"
+            f"CPU time {python:.0f} s of Python and {engine:.0f} s of the engine, worker {largest:.0f} MB "
+            f"({own:.0f} MB not shared), all processes {sum(self.own.values()):.0f} MB"
         )
 
 
@@ -153,7 +159,7 @@ def on_spark(path, source, target):
             yield frame.assign(probability=model.predict_proba(frame["text"])[:, 1])
 
     begun = time.perf_counter()
-    frame = session.read.parquet(str(source))
+    frame = session.read.schema("id long, text string").parquet(str(source))
     frame.mapInPandas(score, "id long, text string, probability double").write.parquet(str(target))
     return begun
 
@@ -162,15 +168,39 @@ def on_ray(path, source, target):
     import ray
 
     ray.init(num_cpus=N_WORKERS, include_dashboard=False, log_to_driver=False)
-    ray.data.DataContext.get_current().enable_progress_bars = False
+    target.mkdir()
+
+    @ray.remote
+    def score_file(file):
+        scorer(path)(pd.read_parquet(file)).to_parquet(target / file.name)
+
     begun = time.perf_counter()
-    data = ray.data.read_parquet(str(source)).repartition(target_num_rows_per_block=50_000)
+    ray.get([score_file.remote(file) for file in source.glob("*.parquet")])
+    return begun
+
+
+def on_ray_data(path, source, target):
+    import ray
+
+    ray.init(num_cpus=N_WORKERS, include_dashboard=False, log_to_driver=False)
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = context.use_datasource_v2 = False  # see docs/scaling.md
+    begun = time.perf_counter()
+    n_files = len(list(source.glob("*.parquet")))
+    data = ray.data.read_parquet(str(source), override_num_blocks=n_files)
     data = data.map_batches(scorer(path), batch_format="pandas", batch_size=None)
     data.write_parquet(str(target))
     return begun
 
 
-ENGINES = {"serial": on_serial, "two": on_two, "dask": on_dask, "spark": on_spark, "ray": on_ray}
+ENGINES = {
+    "serial": on_serial,
+    "two": on_two,
+    "dask": on_dask,
+    "spark": on_spark,
+    "ray": on_ray,
+    "ray_data": on_ray_data,
+}
 
 
 def read(folder):
@@ -191,7 +221,7 @@ def run_engine(name, folder):
     n_rows = len(read(target))
     print(
         f"{name}: start {begun - started:.1f} s, {seconds:.1f} s, {n_rows / seconds:,.0f} texts/s, "
-        f"{usage.report()}",
+        f"{usage.report(begun)}",
         flush=True,
     )
     (folder / f"{name}.seconds").write_text(str(seconds))
@@ -200,7 +230,7 @@ def run_engine(name, folder):
 def prepare(options, folder):
     (folder / "texts").mkdir(parents=True)
     make_files(folder / "texts", options.rows)
-    texts = pd.read_parquet(folder / "texts" / "000.parquet")["text"].tolist()[:2000]
+    texts = pd.read_parquet(folder / "texts" / f"{0:08d}.parquet")["text"].tolist()[:2000]
     labels = [len(text) % 2 for text in texts]
     vocabulary = WORDS.tolist()
     classifier = RNNTextClassifier(vocabulary=vocabulary, epochs=1, random_state=0).fit(texts, labels)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from ast import literal_eval
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from shutil import which
@@ -52,6 +53,11 @@ NEEDS = {  # the section, or the subsection after the code at the start of its s
     "Start by Ray": ["jax", "ray"],
     "Train on a stream": ["pyarrow"],
 }
+WRITES = {  # folders of labelled texts
+    "Dask": ["labelled"],
+    "Spark": ["labelled", "labelled_by_udf"],
+    "Ray": ["labelled", "labelled_by_data"],
+}
 
 
 def scripts():
@@ -88,7 +94,11 @@ def start_script(name, folder, *arguments, address="", changes=None):
 
 
 def finish(process, folder):
-    assert process.wait(500) == 0, "\n".join(path.read_text()[-3000:] for path in folder.glob("*.out"))
+    try:
+        status = process.wait(500)
+    finally:
+        process.kill()
+    assert status == 0, "\n".join(path.read_text()[-3000:] for path in folder.glob("*.out"))
 
 
 def test_every_part_with_code_is_run():
@@ -99,11 +109,10 @@ def test_every_part_with_code_is_run():
 def test_code_of_the_page_runs(name, tmp_path):
     skip_without("keras", *NEEDS[name])
     finish(start_script(name, tmp_path), tmp_path)
-    for folder in ("labelled", *["labelled_by_udf"] * (name == "Spark")):
-        if name in ("Dask", "Spark", "Ray"):
-            found = pd.concat(pd.read_parquet(path) for path in (tmp_path / folder).glob("*.parquet"))
-            expected = load(tmp_path / "films-1.skrnn").predict(found["text"])
-            assert found["label"].tolist() == expected.tolist() and len(found) == 16
+    for folder in WRITES.get(name, []):
+        found = pd.concat(pd.read_parquet(path) for path in (tmp_path / folder).glob("*.parquet"))
+        expected = load(tmp_path / "films-1.skrnn").predict(found["text"])
+        assert found["label"].tolist() == expected.tolist() and len(found) == 16
 
 
 KILL_ONCE = """
@@ -268,19 +277,36 @@ def on_spark(function, source, target):
         frame.write.parquet(target)
 
 
-def on_ray(function, source, target):
+@contextmanager
+def ray_cluster():
     skip_without("ray", "pyarrow")
     import ray
 
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
     try:
-        data = ray.data.read_parquet(source, override_num_blocks=N_PARTS + 1)
-        data.map_batches(function, batch_format="pandas", batch_size=None).write_parquet(target)
+        yield ray
     finally:
         ray.shutdown()
 
 
-each_engine = pytest.mark.parametrize("on_engine", [on_dask, on_spark, on_ray])
+def on_ray(function, source, target):
+    os.mkdir(target)
+
+    def run(name):
+        function(pd.read_parquet(f"{source}/{name}")).to_parquet(f"{target}/{name}")
+
+    with ray_cluster() as ray:
+        ray.get([ray.remote(run).remote(name) for name in os.listdir(source)])
+
+
+def on_ray_data(function, source, target):
+    with ray_cluster() as ray:
+        ray.data.DataContext.get_current().use_datasource_v2 = False  # one task for each file
+        data = ray.data.read_parquet(source, override_num_blocks=N_PARTS + 1)
+        data.map_batches(function, batch_format="pandas", batch_size=None).write_parquet(target)
+
+
+each_engine = pytest.mark.parametrize("on_engine", [on_dask, on_spark, on_ray, on_ray_data])
 
 
 @pytest.fixture(scope="module")
@@ -449,21 +475,21 @@ np.savez(f"{folder}/{process}.npz", losses=classifier.loss_curve_, p=classifier.
 """
 
 
-def start_training(n_processes, folder, dies=""):
+def start_training(n_processes, folder, dies="", code=TRAIN):
     """Start the processes of a training; each writes its errors to a file."""
     address = free_address()
     settings = os.environ | {"KERAS_BACKEND": "jax", "PYTHONPATH": str(ROOT)}
     processes = []
     for i in range(n_processes):
-        command = [sys.executable, "-c", TRAIN, str(i), str(n_processes), address, str(folder), dies]
+        command = [sys.executable, "-c", code, str(i), str(n_processes), address, str(folder), dies]
         with open(folder / f"{i}.log", "w") as log:
             processes.append(subprocess.Popen(command, env=settings, stderr=log, cwd=folder))
     return processes
 
 
-def trained(n_processes, folder):
-    """Train to the end and return the losses and probabilities of each process."""
-    processes = start_training(n_processes, folder)
+def trained(n_processes, folder, code=TRAIN):
+    """Train to the end and return what each process saved, such as its losses and probabilities."""
+    processes = start_training(n_processes, folder, code=code)
     for i, process in enumerate(processes):
         assert process.wait(300) == 0, (folder / f"{i}.log").read_text()[-3000:]
     return [np.load(folder / f"{i}.npz") for i in range(n_processes)]
@@ -479,6 +505,42 @@ def test_two_processes_train_like_one(one_process, tmp_path):
     for found in trained(2, tmp_path):
         np.testing.assert_allclose(found["losses"], one_process["losses"], atol=1e-5)
         np.testing.assert_allclose(found["p"], one_process["p"], atol=1e-5)
+
+
+KINDS = """
+import sys
+import keras, numpy as np
+from skrnn import RNNTextClassifier, RNNTextEncoder, RNNTextSeq2Seq
+
+process, n_processes, address, folder = int(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:5]
+if n_processes > 1:
+    keras.distribution.initialize(address, n_processes, process)
+    keras.distribution.set_distribution(keras.distribution.DataParallel())
+texts, labels = ["good film", "a bad film", "good fun so far"] * 7, [1, 0, 1] * 7
+small = {"rnn_units": 4, "embedding_dim": 4, "epochs": 3, "batch_size": 8, "random_state": 0}
+losses = {
+    "recurrent dropout": RNNTextClassifier(recurrent_dropout=0.3, **small).fit(texts, labels),
+    "self-attention": RNNTextClassifier(layer="self_attention", n_heads=2, **small).fit(texts, labels),
+    "autoencoder": RNNTextEncoder(objective="autoencoder", **small).fit(texts),
+    "language model": RNNTextEncoder(objective="language_model", **small).fit(texts),
+    "text to text": RNNTextSeq2Seq(**small).fit(texts, [text[::-1] for text in texts]),
+}
+np.savez(f"{folder}/{process}.npz", **{name: fitted.loss_curve_ for name, fitted in losses.items()})
+"""
+
+
+def test_two_processes_train_every_kind_of_network_like_one(tmp_path):
+    skip_without("jax", "keras")
+    found = {}
+    for n_processes in (1, 2):
+        folder = tmp_path / str(n_processes)
+        folder.mkdir()
+        found[n_processes] = trained(n_processes, folder, code=KINDS)
+    (expected,) = found[1]
+    for losses in found[2]:
+        assert len(expected.files) == 5
+        for name in expected.files:
+            np.testing.assert_allclose(losses[name], expected[name], atol=1e-4, err_msg=name)
 
 
 BY_ROWS = """
