@@ -15,13 +15,11 @@ from skrnn.fitting.untrained import untrained
 from skrnn.generation import GenerationMixin
 from skrnn.parameters import SHARE, Unused, WritingParameters, estimator, parameter
 from skrnn.spec import Spec
-from skrnn.targets import Autoencoder, Head, LanguageModel, NoHead, head_for
+from skrnn.targets import Autoencoder, Contrastive, Head, LanguageModel, NoHead, head_for
 from skrnn.train.recipe import Recipe
 
 _HEADS: dict[str, Head] = {
-    "autoencoder": Autoencoder(),
-    "language_model": LanguageModel(),
-    "random": NoHead(),
+    head.objective: head for head in (Autoencoder(), Contrastive(), LanguageModel(), NoHead())
 }
 
 
@@ -32,7 +30,8 @@ class RNNTextEncoder(WritingParameters, GenerationMixin):
     It splits texts into tokens, embeds the tokens, reads them with a recurrent network and pools the hidden
     states to one vector. With y, it is trained to predict the targets. Without y, it joins a network that is
     not trained with means of word vectors, which takes some seconds for 3,000 texts; or it is trained to
-    restore the text or to predict the next token. Keras trains the network; NumPy computes every vector.
+    recognise the other half of a text, to restore the text or to predict the next token. Keras trains the
+    network; NumPy computes every vector.
 
     Parameters
     ----------
@@ -40,7 +39,7 @@ class RNNTextEncoder(WritingParameters, GenerationMixin):
 
     Attributes
     ----------
-    objective_ : {"supervised", "autoencoder", "language_model", "random"}
+    objective_ : {"supervised", "autoencoder", "contrastive", "language_model", "random"}
         The objective of the training.
     {attributes}
 
@@ -68,13 +67,15 @@ class RNNTextEncoder(WritingParameters, GenerationMixin):
         default="auto",
         allowed=[StrOptions({"auto", "supervised", *_HEADS})],
         stage="first",
-        doc="""{"auto", "supervised", "autoencoder", "language_model", "random"}
-        What the network is trained for: to predict the targets, to restore the text, or to predict each next
-        token (and, with `bidirectional`, each previous one). "auto" is "supervised" if `fit` gets y, and
+        doc="""{"auto", "supervised", "autoencoder", "contrastive", "language_model", "random"}
+        What the network is trained for: to predict the targets, to restore the text, to tell the other half
+        of a text from the halves of other texts of the mini-batch (Giorgi et al. 2021), or to predict each
+        next token (and, with `bidirectional`, each previous one). "auto" is "supervised" if `fit` gets y, and
         "random" otherwise. "random" trains nothing and needs no Keras. Its vectors join the pooled states of
         a random network (Wieting & Kiela 2019) with a mean of word vectors in which frequent words count
         less (Arora et al. 2017). The word vectors are learned from the training texts. With `n_components`,
-        the principal components of both are kept. `partial_fit` then learns from the first chunk only.""",
+        the principal components of both are kept. `partial_fit` then learns from the first chunk only.
+        "contrastive" trains this network, and its vectors group texts by topic.""",
     )
     noise: float = parameter(
         default=0.0,
@@ -104,8 +105,7 @@ class RNNTextEncoder(WritingParameters, GenerationMixin):
         X : iterable of str of length n_samples
             Texts: a list, array, Series or one-column frame.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
-            Labels, an indicator matrix, or numbers. The objectives "autoencoder", "language_model" and
-            "random" do not use it.
+            Labels, an indicator matrix, or numbers. Only the objective "supervised" uses it.
         sample_weight : array-like of shape (n_samples,), default=None
             Weight of each text in the loss.
         {held_out}
@@ -155,8 +155,8 @@ class RNNTextEncoder(WritingParameters, GenerationMixin):
             if y is None and self.epochs != "auto":
                 warnings.warn(
                     f"RNNTextEncoder is not trained if it gets no y. epochs={self.epochs!r} has no effect. "
-                    "Set objective='autoencoder' or 'language_model' to train it on the texts alone, or "
-                    "epochs='auto'.",
+                    "Set objective='contrastive', 'autoencoder' or 'language_model' to train it on the "
+                    "texts alone, or epochs='auto'.",
                     UserWarning,
                     stacklevel=2,
                 )
@@ -185,14 +185,15 @@ class RNNTextEncoder(WritingParameters, GenerationMixin):
         self, head: Head, samples: Samples, rng: np.random.Generator, *, is_chunk: bool = False
     ) -> Start:
         start = super()._start(head, samples, rng, is_chunk=is_chunk)
-        if not isinstance(head, NoHead):
+        if head.has_outputs:
             return start
         spec, weights = untrained(start.spec, start.weights, start.examples.sequences, rng)
+        if head.is_trained and self._fitted_network() is self and self._spec.weighted_mean:
+            weights = {name: self._weights[name].copy() for name in weights}
         return replace(start, spec=spec, weights=weights)
 
     def _attributes(self, head: Head, *arguments: Any) -> dict[str, Any]:
-        objective = head.name if head.predicts_ids else "random" if isinstance(head, NoHead) else "supervised"
-        return {**super()._attributes(head, *arguments), "objective_": objective}
+        return {**super()._attributes(head, *arguments), "objective_": head.objective}
 
     def _recipe(self, spec: Spec, *, n_tokens: int, n_texts: int) -> Recipe:
         recipe = super()._recipe(spec, n_tokens=n_tokens, n_texts=n_texts)

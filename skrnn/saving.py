@@ -277,8 +277,7 @@ def _check_estimator(estimator: Any) -> None:
         require(same_size, "the target vocabulary has another size")
         require(not estimator._copies or spec.attention is not None, "words are copied without attention")
     if "objective_" in attributes:
-        objectives = {"none": "random"} | {name: name for name in HEADS if HEADS[name].predicts_ids}
-        expected = objectives.get(spec.head, "supervised")
+        expected = HEADS[spec.head].objective
         require(estimator.objective_ == expected, f"objective_ is {estimator.objective_!r:.40}")
 
 

@@ -41,6 +41,9 @@ class Head:
     loss: ClassVar[str | None] = None
     predicts_ids: ClassVar[bool] = False  # whether the targets are texts and the outputs token ids
     exclusive: ClassVar[bool] = False  # whether each text has exactly one class
+    has_outputs: ClassVar[bool] = True  # whether a layer predicts something from the encoding
+    is_trained: ClassVar[bool] = True
+    objective: ClassVar[str] = "supervised"  # of the encoder that it belongs to
 
     n_outputs: int = 0
 
@@ -74,19 +77,25 @@ class Head:
 class NoHead(Head):
     """No head: the network is not trained, and its encodings are the result."""
 
-    name = "none"
+    name, objective, has_outputs, is_trained = "none", "random", False, False
+
+
+class Contrastive(Head):
+    """The other half of the text: its encoding is recognised among those of other texts."""
+
+    name, objective, has_outputs = "contrastive", "contrastive", False
 
 
 class Autoencoder(Head):
     """The text itself, written by a decoder from the encoding."""
 
-    name, predicts_ids = "autoencoder", True
+    name, objective, predicts_ids = "autoencoder", "autoencoder", True
 
 
 class LanguageModel(Head):
     """The next token, and for bidirectional networks also the previous token."""
 
-    name, predicts_ids = "language_model", True
+    name, objective, predicts_ids = "language_model", "language_model", True
 
 
 class Seq2Seq(Head):
@@ -292,9 +301,9 @@ class Regression(Supervised):
         return numbers[:, 0] if self.one_column else numbers
 
 
+_SUPERVISED = (Binary, Multiclass, Multilabel, Regression)
 HEADS: dict[str, type[Head]] = {
-    head.name: head
-    for head in (NoHead, Binary, Multiclass, Multilabel, Regression, Autoencoder, LanguageModel, Seq2Seq)
+    head.name: head for head in (NoHead, Contrastive, *_SUPERVISED, Autoencoder, LanguageModel, Seq2Seq)
 }
 
 
@@ -377,20 +386,9 @@ def regression_head(y: Any, texts: list[str], *, owner: str) -> Regression:
 
 
 def head_for(y: Any, texts: list[str], *, owner: str) -> Head:
-    """Return the head that learns targets of any kind: labels or numbers.
+    """Return the head that learns targets of any kind, labels or numbers.
 
-    Parameters
-    ----------
-    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-        Targets.
-    texts : list of str of length n_samples
-        Their texts.
-    owner : str
-        Class name of the estimator, for the messages.
-
-    Returns
-    -------
-    head : Binary, Multiclass, Multilabel or Regression
+    The parameters are those of :func:`classification_head`.
     """
     check_labels(y, owner, "y")
     kind = type_of_target(y, input_name="y")  # "unknown" for objects such as Decimal

@@ -42,6 +42,7 @@ ESTIMATORS = {
     "supervised": skrnn.RNNTextEncoder(objective="supervised", **TINY),
     "autoencoder": skrnn.RNNTextEncoder(objective="autoencoder", **TINY),
     "language_model": skrnn.RNNTextEncoder(objective="language_model", **TINY),
+    "contrastive": skrnn.RNNTextEncoder(objective="contrastive", **TINY),
     "random": skrnn.RNNTextEncoder(objective="random", **TINY),
     "seq2seq": skrnn.RNNTextSeq2Seq(analyzer="word", **TINY),
 }

@@ -33,7 +33,7 @@ def test_epochs_without_targets_warn_that_nothing_is_trained(fit, epochs):
         assert fit(RNNTextEncoder(epochs=epochs, **TINY), TEXTS).objective_ == "random"
     fit(RNNTextEncoder(**TINY), TEXTS)  # the defaults and each remedy do not warn
     fit(RNNTextEncoder(objective="random", epochs=epochs, **TINY), TEXTS)
-    for objective in ("autoencoder", "language_model"):
+    for objective in ("autoencoder", "contrastive", "language_model"):
         assert fit(RNNTextEncoder(objective=objective, epochs=1, **TINY), TEXTS).objective_ == objective
 
 

@@ -152,7 +152,7 @@ def test_any_number_of_threads_gives_the_same_bits():
 @pytest.mark.parametrize("layer", LAYERS)
 def test_any_number_of_threads_gives_the_same_bits_for_every_objective(layer):
     cases = [("classifier", {"layer": layer}), ("regressor", {"layer": layer})]
-    objectives = ["autoencoder", "language_model", "random"]
+    objectives = ["autoencoder", "contrastive", "language_model", "random"]
     if layer == "self_attention":
         objectives.remove("language_model")
     else:

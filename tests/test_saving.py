@@ -33,6 +33,7 @@ ESTIMATORS = {
     "regressor": (skrnn.RNNTextRegressor(**TINY), NUMBERS),
     "autoencoder": (skrnn.RNNTextEncoder(**TINY, objective="autoencoder", n_components=2), None),
     "language_model": (skrnn.RNNTextEncoder(**TINY, objective="language_model"), None),
+    "contrastive": (skrnn.RNNTextEncoder(**TINY, objective="contrastive"), None),
     "random": (skrnn.RNNTextEncoder(**RANDOM, analyzer="subword", vocab_size=300), None),
     "seq2seq": (skrnn.RNNTextSeq2Seq(**TINY, analyzer="word"), LABELS),
 }

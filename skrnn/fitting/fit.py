@@ -13,7 +13,7 @@ from skrnn.fitting.start import Start, StartMixin
 from skrnn.parameters import estimator, warn_of_unused
 from skrnn.serve import n_threads
 from skrnn.spec import Spec, Weights
-from skrnn.targets import HEADS, Head, NoHead, Regression
+from skrnn.targets import HEADS, Head, Regression
 from skrnn.text import check_texts, column_name
 from skrnn.train import Checkpoint, Examples, Job, Monitor, Validation, reported, train_network
 from skrnn.train.recipe import (
@@ -81,7 +81,7 @@ class FitMixin(StartMixin, CallbackSupportMixin):
         elif y_val is not None or sample_weight_val is not None:
             name = "sample_weight_val" if y_val is None else "y_val"
             raise ValueError(f"{name} of {owner}.fit needs X_val, which is None. Pass the texts as X_val.")
-        elif self._holds_out(len(texts)) and not isinstance(head, NoHead):
+        elif self._holds_out(len(texts)) and head.is_trained:
             train, held_out = train.split(self.validation_fraction, rng, owner=owner, stratify=head.exclusive)
         if held_out is not None:
             self._check_held_out(head, held_out)
@@ -117,15 +117,14 @@ class FitMixin(StartMixin, CallbackSupportMixin):
         start = self._start(head, train, rng)
         whole = self._with_ngrams(head, start)
         ngrams = self._fit_ngrams(head, whole)
-        is_trained = not isinstance(head, NoHead)
-        validation = self._validation(start, held_out) if held_out is not None and is_trained else None
+        validation = self._validation(start, held_out) if held_out is not None and head.is_trained else None
         recipe = self._recipe(start.spec, n_tokens=start.n_tokens, n_texts=len(train.texts))
         monitor = self._monitor(whole, recipe, validation)
 
         def fitted() -> dict[str, Any]:
             return self._fitted(head, whole, monitor)
 
-        if not is_trained:
+        if not head.is_trained:
             monitor.weights = start.weights
             return fitted()
         self._check_training_parameters()
@@ -163,7 +162,7 @@ class FitMixin(StartMixin, CallbackSupportMixin):
         recipe = replace(recipe, epochs=1, schedule="constant", seed=seed)
         monitor = self._monitor(start, recipe, None)
         state: dict[str, np.ndarray] = {}
-        if isinstance(head, NoHead):
+        if not head.is_trained:
             monitor.weights = start.weights
         else:
             same_optimizer = progress["optimizer"] == self.optimizer
@@ -266,7 +265,9 @@ class FitMixin(StartMixin, CallbackSupportMixin):
             learning_rate=self.learning_rate,
             schedule=cast(Schedule, self.schedule),
             epochs=auto_epochs(n_tokens, n_texts) if self.epochs == "auto" else int(self.epochs),
-            batch_size=auto_batch_size(n_texts) if self.batch_size == "auto" else int(self.batch_size),
+            batch_size=(
+                auto_batch_size(n_texts, spec.head) if self.batch_size == "auto" else int(self.batch_size)
+            ),
             max_tokens=MAX_TOKENS_PREDICTED if HEADS[spec.head].predicts_ids else MAX_TOKENS,
             dropout=auto_dropout(spec.n_ids, spec.head) if self.dropout == "auto" else float(self.dropout),
             recurrent_dropout=float(self.recurrent_dropout),

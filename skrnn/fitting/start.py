@@ -17,7 +17,7 @@ from skrnn.parameters import NetworkParameters, PretrainedParameters, TrainingPa
 from skrnn.ragged import N_SPECIAL, Ragged
 from skrnn.serve import initial_weights
 from skrnn.spec import EMBEDDING, Activation, Spec, Weights
-from skrnn.targets import Head, NoHead, Seq2Seq
+from skrnn.targets import HEADS, Head, Seq2Seq
 from skrnn.text import Tokens, cooccurrence_vectors, vectors_of_terms
 from skrnn.train import Examples, writes_progress
 from skrnn.train.recipe import Frozen
@@ -202,7 +202,7 @@ class StartMixin(TrainingParameters, NetworkParameters, BaseEstimator):
             return None
         if isinstance(self.embeddings, str) and self.embeddings == "auto":
             self._write(f"computing start vectors of {tokens.n_ids:,} ids")
-            window = WIDE_WINDOW if spec.head == NoHead.name else WINDOW
+            window = WINDOW if HEADS[spec.head].has_outputs else WIDE_WINDOW
             return cooccurrence_vectors(sequences, spec.n_ids, spec.embedding_dim, rng, window=window)
         owner, verbose = type(self).__name__, writes_progress(self.verbose)
         matrix, found = vectors_of_terms(
@@ -225,7 +225,7 @@ class StartMixin(TrainingParameters, NetworkParameters, BaseEstimator):
                 f"The rnn_units parameter of {type(self).__name__} must be a multiple of "
                 f"n_heads={self.n_heads} with layer='self_attention'. Got {self.rnn_units} instead."
             )
-        width = 256 if isinstance(head, (NoHead, Seq2Seq)) else 128
+        width = 256 if isinstance(head, Seq2Seq) or not head.has_outputs else 128
         return Spec(
             n_ids=n_ids,
             embedding_dim=width if isinstance(self.embedding_dim, str) else self.embedding_dim,

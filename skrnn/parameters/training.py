@@ -37,7 +37,8 @@ class TrainingParameters:
         stage="training",
         doc="""float in [0, 1) or "auto"
         Share of the values of the embedding and of the encoding that dropout sets to zero. "auto" is 0.5,
-        or 0.25 for vocabularies of at most 253 terms, for example characters, or 0.05 for autoencoders.""",
+        or 0.25 for vocabularies of at most 253 terms, for example characters, or 0.05 for autoencoders,
+        or 0.1 for objective="contrastive".""",
     )
     recurrent_dropout: float = parameter(
         default=0.0,
@@ -69,7 +70,7 @@ class TrainingParameters:
         stage="training",
         doc="""int or "auto"
         Number of texts in a mini-batch; batches of very long texts are smaller. "auto" is 64, or less, down
-        to 8, if an epoch would otherwise have fewer than 80 steps.""",
+        to 8, if an epoch would otherwise have fewer than 80 steps. It is 256 for objective="contrastive".""",
     )
     early_stopping: bool | str = parameter(
         default=False,

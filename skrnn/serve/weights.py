@@ -53,7 +53,7 @@ def weight_shapes(spec: Spec) -> Shapes:
     if spec.n_components:
         shapes["projection/kernel"] = (pooled_width(spec), spec.n_components)
         shapes["projection/bias"] = (spec.n_components,)
-    if spec.head == "none":
+    if not HEADS[spec.head].has_outputs:
         return shapes
     predicts_ids = HEADS[spec.head].predicts_ids
     if predicts_ids:

@@ -8,6 +8,7 @@ import numpy as np
 
 from skrnn.ragged import Ragged
 
+LONGER_HALF = 0.7  # largest share of a text that is one of its halves
 _EDGES = np.unique(np.ceil(8 * 1.25 ** np.arange(80)).astype(np.int64) // 8 * 8)
 
 
@@ -81,6 +82,28 @@ def epoch(parts: list[Bucket], rng: np.random.Generator) -> list[tuple[np.ndarra
         order = rng.permutation(rows)
         batches += [(order[i : i + size], length) for i in range(0, len(order), size)]
     return [batches[i] for i in rng.permutation(len(batches))]
+
+
+def halves(sequences: Ragged, rng: np.random.Generator) -> Ragged:
+    """Cut each row in two at a random place in its middle. A row of one id is repeated instead.
+
+    Parameters
+    ----------
+    sequences : Ragged
+        Ids of the texts, at least one in each row.
+    rng : numpy.random.Generator
+        Source of the places, which lie between 30 % and 70 % of a row.
+
+    Returns
+    -------
+    sequences : Ragged
+        Rows 2 i and 2 i + 1 are the halves of row i.
+    """
+    n = sequences.lengths
+    first = np.round(n * rng.uniform(1 - LONGER_HALF, LONGER_HALF, len(n))).astype(np.int64).clip(1)
+    parts = Ragged.from_lengths(sequences.ids, np.stack([first, n - first], axis=1).ravel())
+    rows = np.arange(2 * len(n))
+    return parts.take(np.where(parts.lengths > 0, rows, rows - 1))
 
 
 def add_noise(sequences: Ragged, share: float, rng: np.random.Generator) -> Ragged:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from skrnn.ragged import BOUNDARY, PAD, UNKNOWN, Ragged
 from skrnn.spec import Spec
 from skrnn.targets import HEADS
-from skrnn.train.batches import Examples, add_noise, buckets, epoch
+from skrnn.train.batches import LONGER_HALF, Examples, add_noise, buckets, epoch, halves
 from skrnn.train.recipe import Recipe
 
 N_SAMPLED = 2048  # ids besides those of a batch by which the softmax of a large vocabulary is estimated
@@ -53,8 +54,9 @@ class Batches:
         return len(self.batches)
 
     def n_rows(self, index: int) -> int:
-        """Return the number of rows of one batch, in which R-Drop repeats each text."""
+        """Return the number of rows of one batch, in which each text may have two."""
         repeats = self.recipe.r_drop and isinstance(self.examples.targets, np.ndarray)
+        repeats = repeats or self.spec.head == "contrastive"
         return len(self.batches[index][0]) * (2 if repeats else 1)
 
     def __getitem__(self, index: int) -> Batch:
@@ -69,6 +71,9 @@ class Batches:
             repeated = np.repeat(np.arange(len(rows)), n_runs)
             return sequences.pad(length)[repeated], targets[rows[repeated]], weights[repeated]
         rng = np.random.default_rng([self.recipe.seed, self.epoch, index])
+        if self.spec.head == "contrastive":
+            parts = halves(sequences, rng).pad(math.ceil(LONGER_HALF * length))
+            return parts, np.zeros(len(parts), np.float32), np.repeat(weights, 2)
         return text_batch(self.spec, self.recipe, sequences, weights, length, rng)
 
 

@@ -1,4 +1,4 @@
-"""Training losses, by head; two of them are not in Keras."""
+"""Training losses, by head; some of them are not in Keras."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from keras import ops
 
 from skrnn.spec import Spec
 from skrnn.targets import HEADS
-from skrnn.train.recipe import Recipe
+from skrnn.train.recipe import TEMPERATURE, TINY, Recipe
 
-_TINY = 1e-7
+_FAR = 1e9  # subtracted from the similarity of a row with itself
 
 
 def training_loss(spec: Spec, recipe: Recipe) -> Any:
@@ -24,6 +24,8 @@ def training_loss(spec: Spec, recipe: Recipe) -> Any:
         return SmoothedCrossentropy(recipe.label_smoothing)
     if head.predicts_ids:
         return keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="sum")
+    if spec.head == "contrastive":
+        return Contrast()
     if recipe.r_drop:
         return RDrop(head.loss, recipe.r_drop, one_distribution=head.activation == "softmax")
     return head.loss
@@ -84,5 +86,27 @@ class RDrop(keras.losses.Loss):
         return loss + self.weight * ops.mean(both, axis=-1)
 
 
+class Contrast(keras.losses.Loss):
+    """The loss of telling the halves of a text from those of other texts (Chen et al. 2020).
+
+    Rows 2 i and 2 i + 1 of a batch are the halves of a text. The loss of a row is the cross-entropy of
+    choosing its other half among all other rows, by the cosine of their vectors.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(dtype="float32", name="contrast")
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Return losses (b,) of vectors (b, d); `y_true` is not used."""
+        vectors = y_pred / ops.sqrt(ops.sum(ops.square(y_pred), axis=-1, keepdims=True) + TINY)
+        other = ops.reshape(
+            ops.flip(ops.reshape(vectors, (-1, 2, y_pred.shape[-1])), axis=1), ops.shape(vectors)
+        )
+        similar = ops.matmul(vectors, ops.transpose(vectors)) / TEMPERATURE  # (b, b)
+        itself = ops.eye(ops.shape(vectors)[0], dtype="float32")
+        right = ops.sum(vectors * other, axis=-1) / TEMPERATURE
+        return ops.logsumexp(similar - _FAR * itself, axis=-1) - right
+
+
 def _divergence(p: Any, q: Any) -> Any:
-    return p * (ops.log(p + _TINY) - ops.log(q + _TINY))
+    return p * (ops.log(p + TINY) - ops.log(q + TINY))

@@ -9,12 +9,14 @@ from multiprocessing import parent_process
 from typing import cast
 
 import numpy as np
+from scipy.special import logsumexp
 
 from skrnn.ragged import Ragged
 from skrnn.serve import Forward
 from skrnn.spec import Spec, Weights
 from skrnn.targets import HEADS, Supervised
-from skrnn.train.batches import Examples
+from skrnn.train.batches import Examples, halves
+from skrnn.train.recipe import CONTRAST_SIZE, TEMPERATURE, TINY
 
 STEP_SECONDS = 10.0  # between two lines of one epoch
 
@@ -49,6 +51,10 @@ class Validation:
         if HEADS[spec.head].predicts_ids:
             loss = -self._mean_log_probability(spec, weights)
             score = -loss
+        elif not HEADS[spec.head].has_outputs:
+            parts = halves(sequences, np.random.default_rng(0))
+            losses, right = contrast(Forward(spec, weights).encode(parts, self.n_jobs))
+            loss, score = (float(np.average(x, weights=np.repeat(sample_weight, 2))) for x in (losses, right))
         else:
             forward = Forward(spec, weights)
             outputs = forward.outputs(sequences, self.n_jobs)
@@ -63,6 +69,34 @@ class Validation:
         written = targets if isinstance(targets, Ragged) else sequences
         values = Forward(spec, weights).decoder.log_likelihood(sequences, written, n_jobs=self.n_jobs)
         return float(sample_weight @ values / (sample_weight @ (written.lengths + 1)))
+
+
+def contrast(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the loss of each half of a text, and whether its other half is the most similar one.
+
+    It compares the halves of up to 256 texts with each other.
+
+    Parameters
+    ----------
+    vectors : ndarray of float32 of shape (2 * n_texts, d)
+        Rows 2 i and 2 i + 1 are the halves of a text.
+
+    Returns
+    -------
+    losses : ndarray of shape (2 * n_texts,)
+        The losses of :class:`skrnn.train.losses.Contrast`.
+    right : ndarray of bool of shape (2 * n_texts,)
+    """
+    unit = vectors / np.sqrt((vectors**2).sum(axis=1, keepdims=True) + TINY)
+    losses, right = np.empty(len(unit)), np.empty(len(unit), bool)
+    for start in range(0, len(unit), 2 * CONTRAST_SIZE):
+        part = unit[start : start + 2 * CONTRAST_SIZE]
+        similar = (part @ part.T).astype(np.float64) / TEMPERATURE
+        np.fill_diagonal(similar, -np.inf)
+        rows = np.arange(len(part))
+        losses[start + rows] = logsumexp(similar, axis=1) - similar[rows, rows ^ 1]
+        right[start + rows] = similar.argmax(axis=1) == rows ^ 1
+    return losses, right
 
 
 class Monitor:

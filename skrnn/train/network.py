@@ -125,7 +125,7 @@ class Builder:
         head = HEADS[spec.head]
         if head.predicts_ids:
             return self.ids_head(vector, embedding)
-        if spec.head == "none":
+        if not head.has_outputs:
             return vector
         if spec.ngram_range is None:
             return self.dense(spec.n_outputs, head.activation, "head")(vector)
@@ -215,8 +215,10 @@ class Builder:
         states, last = self.read(x, mask, sequences=self.spec.pooling != "last")
         vector = pool(self.spec.pooling, states, last, mask)
         if self.spec.weighted_mean:
-            options = dict[str, Any](embeddings_initializer="zeros", trainable=False, dtype=FLOAT)
-            importance = keras.layers.Embedding(self.spec.n_ids, 1, name="importance", **options)
+            options = dict[str, Any](embeddings_initializer="zeros", dtype=FLOAT, name="importance")
+            importance = keras.layers.Embedding(
+                self.spec.n_ids, 1, trainable=HEADS[self.spec.head].is_trained, **options
+            )
             mean = MeanPooling(dtype=FLOAT, name="weighted_mean")(x * importance(ids), mask=mask)
             vector = ops.concatenate([vector, mean], axis=-1)
         return self.project(vector)

@@ -17,6 +17,10 @@ MAX_TOKENS_READ = (
 SHORT_TEXT = 12  # tokens: texts that average no more are read in 15 epochs
 MIN_STEPS = 80  # steps of an epoch that batch_size="auto" keeps, down to batches of 8 texts
 SMALL_VOCABULARY = 256  # ids: each is seen so often that it needs only half of the dropout
+TINY = 1e-7  # added to what a loss divides by or takes the logarithm of
+TEMPERATURE = 1.0  # of the cosines of halves of texts
+CONTRAST_DROPOUT = 0.1
+CONTRAST_SIZE = 256  # texts in a mini-batch from whose halves the halves of a text are told
 RESTORING_DROPOUT = 0.05  # a text cannot be restored from a vector of which half is missing
 MAX_TOKENS = 64 * 400  # ids of a padded batch: batches of longer texts have fewer rows, in the same memory
 MAX_TOKENS_PREDICTED = 2**13  # the same where each id of a large vocabulary is predicted
@@ -102,8 +106,10 @@ def auto_epochs(n_tokens: int, n_texts: int) -> int:
     return min(max(MAX_TOKENS_READ // n_tokens, 4), 15 if n_tokens <= SHORT_TEXT * n_texts else 10)
 
 
-def auto_batch_size(n_texts: int) -> int:
+def auto_batch_size(n_texts: int, head: str) -> int:
     """Return the number of texts in a mini-batch for batch_size="auto"."""
+    if head == "contrastive":
+        return CONTRAST_SIZE
     return min(max(n_texts // MIN_STEPS, 8), 64)
 
 
@@ -111,4 +117,6 @@ def auto_dropout(n_ids: int, head: str) -> float:
     """Return the share of values that dropout="auto" sets to zero."""
     if head == "autoencoder":
         return RESTORING_DROPOUT
+    if head == "contrastive":
+        return CONTRAST_DROPOUT
     return 0.25 if n_ids <= SMALL_VOCABULARY else 0.5

@@ -1,4 +1,4 @@
-"""Untrained encoders: the two parts of their vectors, and what the vectors are good for."""
+"""Untrained encoders, and contrastive ones, which start from them: the parts of their vectors."""
 
 import numpy as np
 import pytest
@@ -59,13 +59,14 @@ def test_unknown_tokens_add_nothing_to_the_mean(encoder):
     np.testing.assert_allclose(known - unknown, 2 * (half - unknown), atol=1e-5)
 
 
+@pytest.mark.parametrize("objective", ["random", "contrastive"])
 @pytest.mark.parametrize("n_components", [None, 5, 700])
 @pytest.mark.parametrize("pooling", ["mean", "last", "concat"])
-def test_keras_and_numpy_compute_the_same_vectors(pooling, n_components, tmp_path):
+def test_keras_and_numpy_compute_the_same_vectors(pooling, n_components, objective, tmp_path):
     texts = [*sentences(40)[0], "goal", "a bank of zzz"]
     encoder = RNNTextEncoder(
-        objective="random", pooling=pooling, n_components=n_components, embedding_dim=12, rnn_units=6,
-        random_state=0,
+        objective=objective, pooling=pooling, n_components=n_components, embedding_dim=12, rnn_units=6,
+        epochs="auto" if objective == "random" else 2, random_state=0,
     ).fit(texts)  # fmt: skip
     vectors = encoder.transform(texts)
     assert vectors.shape[1] == n_components or {"mean": 24, "last": 24, "concat": 48}[pooling]
@@ -108,3 +109,68 @@ def test_a_classifier_can_start_from_an_untrained_encoder(encoder):
     classifier = RNNTextClassifier(encoder=encoder, epochs=1, random_state=0).fit(texts, topics)
     assert classifier._weights["embedding/embeddings"].shape[1] == 256
     assert "importance/embeddings" not in classifier._weights
+
+
+# -- contrastive training ---------------------------------------------------------------------------
+
+SMALL = {"objective": "contrastive", "rnn_units": 4, "embedding_dim": 8, "random_state": 0}
+
+
+def halves_found(encoder, texts):
+    """Return the share of texts whose second half is most similar to the first half of the same text."""
+    words = [text.split() for text in texts]
+    first, second = (
+        normalize(encoder.transform([" ".join(part) for part in parts]))
+        for parts in ([w[: len(w) // 2] for w in words], [w[len(w) // 2 :] for w in words])
+    )
+    return np.mean((first @ second.T).argmax(axis=1) == np.arange(len(texts)))
+
+
+def test_contrastive_training_moves_the_halves_of_a_text_together():
+    rng = np.random.default_rng(0)  # each text repeats two words of its own between common words
+    texts = [
+        " ".join(rng.permutation([f"a{i}", *rng.choice(COMMON, 5)]).tolist()
+                 + rng.permutation([f"b{i}", *rng.choice(COMMON, 5)]).tolist())
+        for i in range(40)
+    ] * 5  # fmt: skip
+    start = RNNTextEncoder(**SMALL | {"objective": "random"}).fit(texts)
+    trained = RNNTextEncoder(**SMALL, epochs=30, learning_rate=0.02).fit(texts)
+    assert trained.objective_ == "contrastive" and trained.loss_curve_[-1] < trained.loss_curve_[0]
+    assert halves_found(trained, texts[:40]) > 2 * halves_found(start, texts[:40])
+    for name in ("importance/embeddings", "projection/kernel", "forward_0/kernel"):
+        assert (trained._weights[name] != start._weights[name]).any()
+
+
+def test_contrastive_training_stops_early_by_the_loss_of_held_out_texts():
+    texts, _ = sentences()
+    encoder = RNNTextEncoder(**SMALL, epochs=3, early_stopping=True).fit(texts)
+    assert len(encoder.history_["val_loss"]) == 3 and 0 <= encoder.best_validation_score_ <= 1
+    again = RNNTextEncoder(**SMALL, epochs=3, early_stopping="score").fit(texts, X_val=["goal", "a bank"])
+    assert again.history_["val_loss"][0] < encoder.history_["val_loss"][0]  # two texts are easier to tell
+
+
+def test_a_warm_start_of_contrastive_training_continues_with_all_weights():
+    texts, _ = sentences()
+    encoder = RNNTextEncoder(**SMALL, epochs=1, learning_rate=1e-9, warm_start=True).fit(texts)
+    encoder.set_params(learning_rate=0.02).fit(texts)
+    learned = {name: array.copy() for name, array in encoder._weights.items()}
+    encoder.set_params(learning_rate=1e-9).fit(texts)
+    for name, array in encoder._weights.items():
+        np.testing.assert_allclose(array, learned[name], atol=1e-6)
+
+
+def test_a_classifier_can_start_from_a_contrastive_encoder():
+    texts, topics = sentences()
+    encoder = RNNTextEncoder(**SMALL, epochs=1).fit(texts)
+    classifier = RNNTextClassifier(encoder=encoder, freeze_encoder=True, epochs=1, random_state=0)
+    classifier.fit(texts, topics)
+    name = "embedding/embeddings"
+    assert (classifier._weights[name] == encoder._weights[name]).all()
+
+
+def test_frozen_embeddings_stay_in_contrastive_training():
+    texts, _ = sentences()
+    start = RNNTextEncoder(**SMALL | {"objective": "random"}).fit(texts)
+    encoder = RNNTextEncoder(**SMALL, epochs=1, trainable_embeddings=False).fit(texts)
+    name = "embedding/embeddings"
+    assert (encoder._weights[name] == start._weights[name]).all()

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skrnn.ragged import Ragged
-from skrnn.train.batches import _EDGES, add_noise, buckets, epoch
+from skrnn.train.batches import _EDGES, LONGER_HALF, add_noise, buckets, epoch, halves
 
 some_rows = st.lists(st.lists(st.integers(1, 99), min_size=1, max_size=12), min_size=1, max_size=12)
 some_lengths = st.lists(st.integers(1, 600), min_size=1, max_size=200).map(np.array)
@@ -73,3 +73,16 @@ def test_epochs_differ_and_a_seed_repeats_them():
     assert [rows.tolist() for rows, _ in first] != [rows.tolist() for rows, _ in other]
     together = [{frozenset(rows.tolist()) for rows, _ in batches} for batches in (first, other)]
     assert not together[0] & together[1]
+
+
+def test_halves_are_cut_in_the_middle_and_one_id_is_repeated():
+    texts = Ragged.from_rows([range(3, 3 + n) for n in (1, 2, 3, 10, 400)])
+    parts = halves(texts, np.random.default_rng(0))
+    assert len(parts) == 10 and parts.row(0).tolist() == parts.row(1).tolist() == [3]
+    for i in range(1, 5):
+        first, second = parts.row(2 * i), parts.row(2 * i + 1)
+        assert np.concatenate([first, second]).tolist() == texts.row(i).tolist()
+        longest = np.ceil(LONGER_HALF * texts.lengths[i])
+        assert 1 <= len(first) <= longest and 1 <= len(second) <= longest
+    others = halves(texts, np.random.default_rng(1))
+    assert others.lengths.tolist() != parts.lengths.tolist()

@@ -6,8 +6,9 @@ import pytest
 
 from skrnn.spec import Spec
 from skrnn.targets import HEADS
-from skrnn.train.losses import RDrop, SmoothedCrossentropy, training_loss
-from skrnn.train.recipe import Recipe
+from skrnn.train.losses import Contrast, RDrop, SmoothedCrossentropy, training_loss
+from skrnn.train.monitor import contrast
+from skrnn.train.recipe import TEMPERATURE, Recipe
 
 
 @pytest.mark.parametrize("head", ["multiclass", "binary"])
@@ -36,6 +37,24 @@ def test_smoothed_crossentropy_follows_its_formula(smoothing):
     np.testing.assert_allclose(found, -(target * log_probs).sum(), rtol=1e-5)
 
 
+def test_contrast_is_the_crossentropy_of_choosing_the_other_half():
+    vectors = np.random.default_rng(0).normal(size=(6, 4)).astype("f4")
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    odds = np.exp(unit @ unit.T / TEMPERATURE) * (1 - np.eye(6))
+    expected = [-np.log(odds[i, j] / odds[i].sum()) for i, j in enumerate([1, 0, 3, 2, 5, 4])]
+    np.testing.assert_allclose(np.array(Contrast().call(None, vectors)), expected, rtol=1e-5)
+    losses, right = contrast(vectors)
+    np.testing.assert_allclose(losses, expected, rtol=1e-5)
+    assert right.tolist() == [odds[i].argmax() == j for i, j in enumerate([1, 0, 3, 2, 5, 4])]
+
+
+def test_contrast_of_one_text_or_of_zeros_is_finite():
+    for vectors in (np.ones((2, 3), np.float32), np.zeros((4, 3), np.float32)):
+        losses, _ = contrast(vectors)
+        np.testing.assert_allclose(np.array(Contrast().call(None, vectors)), losses, atol=1e-5)
+    assert contrast(np.ones((2, 3), np.float32))[0].tolist() == [0, 0]
+
+
 @pytest.mark.parametrize(
     ("head", "recipe", "expected"),
     [
@@ -43,6 +62,7 @@ def test_smoothed_crossentropy_follows_its_formula(smoothing):
         ("binary", Recipe(), "binary_crossentropy"),
         ("regression", Recipe(), "mean_squared_error"),
         ("multiclass", Recipe(r_drop=2.0), RDrop),
+        ("contrastive", Recipe(), Contrast),
         ("language_model", Recipe(), keras.losses.SparseCategoricalCrossentropy),
         ("seq2seq", Recipe(label_smoothing=0.1), SmoothedCrossentropy),
     ],

@@ -20,13 +20,14 @@ KINDS = {
     "classifier": RNNTextClassifier(**TINY),
     "regressor": RNNTextRegressor(**TINY),
     "autoencoder": RNNTextEncoder(objective="autoencoder", **TINY),
+    "contrastive": RNNTextEncoder(objective="contrastive", **TINY),
     "supervised": RNNTextEncoder(objective="supervised", **TINY),
 }
 
 
 def targets(estimator, labels=LABELS):
-    """Return the arguments after the texts: no targets for an autoencoder, numbers for a regressor."""
-    if getattr(estimator, "objective", "") == "autoencoder":
+    """Return the arguments after the texts: no targets without labels, numbers for a regressor."""
+    if getattr(estimator, "objective", "") in ("autoencoder", "contrastive"):
         return ()
     return ([float(label) for label in labels] if is_regressor(estimator) else labels,)
 

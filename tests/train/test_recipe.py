@@ -36,7 +36,7 @@ def test_auto_epochs_are_more_for_short_texts_and_fewer_for_many_tokens(n_tokens
 
 @pytest.mark.parametrize(("n_texts", "batch_size"), [(10, 8), (800, 10), (5120, 64), (10**6, 64)])
 def test_auto_batch_size_is_small_for_few_texts(n_texts, batch_size):
-    assert auto_batch_size(n_texts) == batch_size
+    assert auto_batch_size(n_texts, "binary") == batch_size
     assert recipe_of(RNNTextClassifier(), n_texts=n_texts).batch_size == batch_size
     assert recipe_of(RNNTextClassifier(batch_size=7), n_texts=n_texts).batch_size == 7
 
@@ -46,6 +46,13 @@ def test_auto_dropout_is_small_for_a_small_vocabulary(n_ids, dropout):
     assert auto_dropout(n_ids, "binary") == dropout
     assert recipe_of(RNNTextClassifier(), n_ids=n_ids).dropout == dropout
     assert recipe_of(RNNTextClassifier(dropout=0.1), n_ids=n_ids).dropout == 0.1
+
+
+def test_contrastive_training_has_large_batches_and_little_dropout():
+    recipe = recipe_of(RNNTextEncoder(), head="contrastive", n_texts=100)
+    assert (recipe.batch_size, recipe.dropout) == (256, 0.1)
+    recipe = recipe_of(RNNTextEncoder(batch_size=7, dropout=0.3), head="contrastive")
+    assert (recipe.batch_size, recipe.dropout) == (7, 0.3)
 
 
 def test_auto_dropout_hides_little_from_autoencoders():
