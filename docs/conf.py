@@ -77,6 +77,7 @@ _ORDER = [  # first the five stages, then the applications, then tools around an
     "plot_pretraining.py",
     "plot_near_duplicates.py",
     "plot_clusters.py",
+    "plot_drift.py",
     "plot_few_labels.py",
     "plot_numbers_and_labels.py",
     "plot_translation.py",

@@ -95,6 +95,18 @@ def test_plot_clusters(run_example, rows):
 
 
 @pytest.mark.filterwarnings("ignore:FigureCanvasAgg is non-interactive")  # plt.show() in a test
+@pytest.mark.parametrize("n_texts", [60, pytest.param(None, marks=pytest.mark.slow)])
+def test_plot_drift(run_example, n_texts):
+    pytest.importorskip("matplotlib")
+    output = run_example("plot_drift.py", *[n_texts] * (n_texts is not None))
+    months = re.findall(r"^month +(\d+): area under the curve (\d\.\d+)$", output, re.MULTILINE)
+    assert [int(month) for month, _ in months] == list(range(7, 13))
+    areas = [float(area) for _, area in months]
+    assert n_texts or (max(areas[:2]) < 0.55 and areas[-1] == max(areas) > 0.57)
+    assert len(re.findall(r"^  \w", output, re.MULTILINE)) == 4
+
+
+@pytest.mark.filterwarnings("ignore:FigureCanvasAgg is non-interactive")  # plt.show() in a test
 @pytest.mark.parametrize("rows", [200, pytest.param(None, marks=pytest.mark.slow)])
 def test_plot_few_labels(run_example, rows):
     pytest.importorskip("matplotlib")
