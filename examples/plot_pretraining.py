@@ -30,7 +30,7 @@ from skrnn import RNNTextClassifier, RNNTextEncoder
 from skrnn.datasets import load_docstrings
 
 n_sentences = int(sys.argv[1]) if len(sys.argv) > 1 else 3000
-n_docstrings = int(sys.argv[2]) if len(sys.argv) > 2 else 8000
+n_docstrings = int(sys.argv[2]) if len(sys.argv) > 2 else 4000
 ADJECTIVES = ["old", "young", "small", "big"]
 NOUNS = {
     "animals": ["cat", "dog", "horse", "bird", "mouse"],
@@ -187,7 +187,7 @@ models = {
         encoder=word_vectors, epochs=40, **small
     ),
 }
-counts = [n for n in (50, 200, 800, 3200) if n <= len(X_train)]
+counts = [n for n in (50, 200, 800) if n <= len(X_train)]
 counts = counts or [len(X_train) // 2]
 scores = {name: [] for name in models}
 for n in counts:
