@@ -490,8 +490,12 @@ def start_training(n_processes, folder, dies="", code=TRAIN):
 def trained(n_processes, folder, code=TRAIN):
     """Train to the end and return what each process saved, such as its losses and probabilities."""
     processes = start_training(n_processes, folder, code=code)
-    for i, process in enumerate(processes):
-        assert process.wait(300) == 0, (folder / f"{i}.log").read_text()[-3000:]
+    try:
+        for i, process in enumerate(processes):
+            assert process.wait(600) == 0, (folder / f"{i}.log").read_text()[-3000:]
+    finally:
+        for process in processes:
+            process.kill()
     return [np.load(folder / f"{i}.npz") for i in range(n_processes)]
 
 
