@@ -260,16 +260,15 @@ class FitMixin(StartMixin, CallbackSupportMixin):
 
     def _recipe(self, spec: Spec, *, n_tokens: int, n_texts: int) -> Recipe:
         """Return how to train; the values of "auto" depend on the number of tokens and texts."""
+        head = spec.head
         return Recipe(
             optimizer=self.optimizer,
             learning_rate=self.learning_rate,
             schedule=cast(Schedule, self.schedule),
-            epochs=auto_epochs(n_tokens, n_texts) if self.epochs == "auto" else int(self.epochs),
-            batch_size=(
-                auto_batch_size(n_texts, spec.head) if self.batch_size == "auto" else int(self.batch_size)
-            ),
-            max_tokens=MAX_TOKENS_PREDICTED if HEADS[spec.head].predicts_ids else MAX_TOKENS,
-            dropout=auto_dropout(spec.n_ids, spec.head) if self.dropout == "auto" else float(self.dropout),
+            epochs=auto_epochs(n_tokens, n_texts, head) if self.epochs == "auto" else int(self.epochs),
+            batch_size=auto_batch_size(n_texts, head) if self.batch_size == "auto" else int(self.batch_size),
+            max_tokens=MAX_TOKENS_PREDICTED if HEADS[head].predicts_ids else MAX_TOKENS,
+            dropout=auto_dropout(spec.n_ids, head) if self.dropout == "auto" else float(self.dropout),
             recurrent_dropout=float(self.recurrent_dropout),
             frozen=self._frozen(),
         )

@@ -20,6 +20,7 @@ SMALL_VOCABULARY = 256  # ids: each is seen so often that it needs only half of 
 TINY = 1e-7  # added to what a loss divides by or takes the logarithm of
 TEMPERATURE = 1.0  # of the cosines of halves of texts
 CONTRAST_DROPOUT = 0.1
+MAX_TEXTS_CUT = 45_000  # in all epochs of epochs="auto", if 2 epochs do not exceed it: two minutes
 CONTRAST_SIZE = 256  # texts in a mini-batch from whose halves the halves of a text are told
 RESTORING_DROPOUT = 0.05  # a text cannot be restored from a vector of which half is missing
 MAX_TOKENS = 64 * 400  # ids of a padded batch: batches of longer texts have fewer rows, in the same memory
@@ -101,9 +102,10 @@ class Recipe:
         )
 
 
-def auto_epochs(n_tokens: int, n_texts: int) -> int:
+def auto_epochs(n_tokens: int, n_texts: int, head: str) -> int:
     """Return the number of epochs for epochs="auto"."""
-    return min(max(MAX_TOKENS_READ // n_tokens, 4), 15 if n_tokens <= SHORT_TEXT * n_texts else 10)
+    epochs = min(max(MAX_TOKENS_READ // n_tokens, 4), 15 if n_tokens <= SHORT_TEXT * n_texts else 10)
+    return min(epochs, max(MAX_TEXTS_CUT // n_texts, 2)) if head == "contrastive" else epochs
 
 
 def auto_batch_size(n_texts: int, head: str) -> int:

@@ -133,12 +133,12 @@ def test_contrastive_training_moves_the_halves_of_a_text_together():
                  + rng.permutation([f"b{i}", *rng.choice(COMMON, 5)]).tolist())
         for i in range(40)
     ] * 5  # fmt: skip
-    start = RNNTextEncoder(**SMALL | {"objective": "random"}).fit(texts)
+    start = RNNTextEncoder(**SMALL, epochs=1, learning_rate=1e-9).fit(texts)
     trained = RNNTextEncoder(**SMALL, epochs=30, learning_rate=0.02).fit(texts)
     assert trained.objective_ == "contrastive" and trained.loss_curve_[-1] < trained.loss_curve_[0]
     assert halves_found(trained, texts[:40]) > 2 * halves_found(start, texts[:40])
     for name in ("importance/embeddings", "projection/kernel", "forward_0/kernel"):
-        assert (trained._weights[name] != start._weights[name]).any()
+        assert np.abs(trained._weights[name] - start._weights[name]).max() > 1e-3
 
 
 def test_contrastive_training_stops_early_by_the_loss_of_held_out_texts():
@@ -170,7 +170,9 @@ def test_a_classifier_can_start_from_a_contrastive_encoder():
 
 def test_frozen_embeddings_stay_in_contrastive_training():
     texts, _ = sentences()
-    start = RNNTextEncoder(**SMALL | {"objective": "random"}).fit(texts)
-    encoder = RNNTextEncoder(**SMALL, epochs=1, trainable_embeddings=False).fit(texts)
-    name = "embedding/embeddings"
-    assert (encoder._weights[name] == start._weights[name]).all()
+    one, two = (
+        RNNTextEncoder(**SMALL, epochs=epochs, trainable_embeddings=False).fit(texts)._weights
+        for epochs in (1, 2)
+    )
+    assert (one["embedding/embeddings"] == two["embedding/embeddings"]).all()
+    assert (one["importance/embeddings"] != two["importance/embeddings"]).any()

@@ -29,7 +29,7 @@ def recipe_of(estimator, n_tokens=1000, n_texts=100, **changes):
     [(13, 1, 10), (12, 1, 15), (10**6, 50_000, 10), (10**6, 10**5, 15), (2_500_000, 10**6, 6), (10**9, 9, 4)],
 )
 def test_auto_epochs_are_more_for_short_texts_and_fewer_for_many_tokens(n_tokens, n_texts, epochs):
-    assert auto_epochs(n_tokens, n_texts) == epochs
+    assert auto_epochs(n_tokens, n_texts, "binary") == epochs
     assert recipe_of(RNNTextClassifier(), n_tokens, n_texts).epochs == epochs
     assert recipe_of(RNNTextClassifier(epochs=3), n_tokens, n_texts).epochs == 3
 
@@ -51,6 +51,8 @@ def test_auto_dropout_is_small_for_a_small_vocabulary(n_ids, dropout):
 def test_contrastive_training_has_large_batches_and_little_dropout():
     recipe = recipe_of(RNNTextEncoder(), head="contrastive", n_texts=100)
     assert (recipe.batch_size, recipe.dropout) == (256, 0.1)
+    epochs = [auto_epochs(20 * n_texts, n_texts, "contrastive") for n_texts in (100, 3000, 10**4, 10**6)]
+    assert epochs == [10, 10, 4, 2]
     recipe = recipe_of(RNNTextEncoder(batch_size=7, dropout=0.3), head="contrastive")
     assert (recipe.batch_size, recipe.dropout) == (7, 0.3)
 
