@@ -173,7 +173,7 @@ def draw_learning_curve():
         axes.plot(range(len(rows)), values, style, color=colour, label=label)
     axes.set_xticks(range(len(rows)), [row[0] for row in rows])
     axes.set(
-        xlabel="training texts", ylabel="accuracy, %, mean of four data sets"
+        xlabel="training texts", ylabel="accuracy, %, mean of six data sets"
     )
     axes.grid(axis="y", color="#edf2f7")
     axes.legend(loc="lower right", frameon=False, fontsize=9)
