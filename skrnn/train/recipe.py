@@ -20,7 +20,7 @@ SMALL_VOCABULARY = 256  # ids: each is seen so often that it needs only half of 
 TINY = 1e-7  # added to what a loss divides by or takes the logarithm of
 TEMPERATURE = 1.0  # of the cosines of halves of texts
 CONTRAST_DROPOUT = 0.1
-MAX_TEXTS_CUT = 45_000  # in all epochs of epochs="auto", if 2 epochs do not exceed it: two minutes
+MAX_TEXTS_CUT = 45_000  # in all epochs of epochs="auto", if 2 epochs do not exceed it
 CONTRAST_SIZE = 256  # texts in a mini-batch from whose halves the halves of a text are told
 RESTORING_DROPOUT = 0.05  # a text cannot be restored from a vector of which half is missing
 MAX_TOKENS = 64 * 400  # ids of a padded batch: batches of longer texts have fewer rows, in the same memory
