@@ -169,6 +169,7 @@ def _prepare_tensorflow() -> None:
     """
     import tensorflow as tf
 
+    logging.getLogger("tensorflow").addFilter(_is_useful)
     try:
         tf.config.threading.set_intra_op_parallelism_threads(N_THREADS)
         if (n_threads := allotted_threads()) and not tf.config.threading.get_inter_op_parallelism_threads():
@@ -176,6 +177,12 @@ def _prepare_tensorflow() -> None:
     except RuntimeError:  # it has found them
         return
     tf.config.list_logical_devices()
+
+
+def _is_useful(record: logging.LogRecord) -> bool:
+    """Return False for the advice against tracing that TensorFlow logs when Keras trains the fifth model."""
+    message = record.getMessage()
+    return not ("TensorFlowTrainer." in message and "triggered tf.function retracing" in message)
 
 
 @contextmanager

@@ -186,6 +186,20 @@ def test_the_first_fit_writes_nothing():
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+def test_tensorflow_does_not_warn_of_a_fifth_model():
+    program = """
+import logging
+from skrnn import RNNTextEncoder
+tiny = dict(embedding_dim=2, layer="simple_rnn", epochs=1, early_stopping=False, random_state=0)
+for units in range(1, 7):
+    RNNTextEncoder(objective="autoencoder", rnn_units=units, **tiny).fit(["a b", "b c"] * 4)
+logging.getLogger("tensorflow").warning("a warning of the user")
+"""
+    done = run(program)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr.endswith("a warning of the user\n") and done.stderr.count("\n") == 1, done.stderr
+
+
 @pytest.mark.slow
 def test_a_process_without_standard_error_fits():
     done = run(f"import os\nos.close(2)\n{FIT}\nprint('fitted')")
