@@ -222,7 +222,9 @@ def test_a_random_network_ignores_held_out_texts():
 
 
 def test_tokenize_and_decode_ids_show_texts_as_the_network_sees_them():
-    encoder = RNNTextEncoder(objective="random", rnn_units=2, embedding_dim=2, sequence_length=3, min_df=2)
+    encoder = RNNTextEncoder(
+        objective="random", rnn_units=2, embedding_dim=2, sequence_length=3, truncation="end", min_df=2
+    )
     encoder.fit(["Good film , good", "Good film", ","])
     texts = ["GOOD, quite film", "", "film good good good"]
     assert encoder.tokenize(texts) == [["good", ",", "<unk>"], [], ["film", "good", "good"]]

@@ -313,7 +313,7 @@ def test_an_editor_completes_every_parameter(cls):
 OTHER_DEFAULTS = {
     "RNNTextSeq2Seq": {
         *("analyzer", "vocab_size", "embeddings", "rnn_units", "dropout", "learning_rate"),
-        *("schedule", "epochs", "batch_size", "early_stopping"),
+        *("schedule", "epochs", "batch_size", "early_stopping", "truncation"),
     },
 }
 

@@ -134,7 +134,7 @@ def test_weights_stay_unchanged(layer, make_spec, make_weights, make_texts):
         ("rnn_activation", "tanh, relu"),
         ("pooling", "last, mean, max, attention, concat"),
         ("activation", "tanh, relu"),
-        ("head", "none, binary, multiclass"),
+        ("head", "none, contrastive, binary, multiclass"),
     ],
 )
 def test_an_unknown_name_is_an_error_that_lists_the_known_ones(field, known, make_spec, make_weights):
