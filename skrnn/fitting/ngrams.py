@@ -164,12 +164,14 @@ def _confidence(head: Head, X: sparse.csr_matrix, targets: np.ndarray, weights: 
     in three held-out folds: the outputs of a sum that explains little must be small. It does not change which
     class is the most probable.
     """
-    trust = _evidence(int(np.count_nonzero(weights)))
-    if trust == 1 or not isinstance(head, Classification) or len(targets) < N_FOLDS:
+    counted = np.flatnonzero(weights)  # texts of weight zero are as good as absent
+    trust = _evidence(len(counted))
+    if trust == 1 or not isinstance(head, Classification) or len(counted) < N_FOLDS:
         return 1.0
     losses = np.zeros(2)
     nothing = sparse.csr_matrix((X.shape[0], 1), dtype=X.dtype)  # from which only the bias is learned
-    for train, test in KFold(N_FOLDS, shuffle=True, random_state=0).split(targets):
+    for rows in KFold(N_FOLDS, shuffle=True, random_state=0).split(counted):
+        train, test = (counted[part] for part in rows)
         for i, features in enumerate((X, nothing)):
             kernel, bias = _logistic(features[train], targets[train], weights[train], head.n_outputs)
             losses[i] += weights[test] @ head.losses(features[test] @ kernel + bias, targets[test])

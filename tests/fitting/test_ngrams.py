@@ -189,6 +189,14 @@ def test_a_label_that_a_fold_lacks_does_not_stop_the_fit(n_texts):
     assert 0.1 < confidence(texts, ["a", "b", "c", "a"][:n_texts]) < 2
 
 
+@pytest.mark.parametrize("n_counted", [1, 2, 5])
+def test_few_texts_of_positive_weight_are_enough(n_counted):
+    texts, labels = corpus(40)
+    weights = np.zeros(40)
+    weights[-n_counted:] = 1
+    assert 0.1 < confidence(texts, labels, sample_weight=weights) < 20
+
+
 def test_the_network_is_the_same_with_and_without_ngrams():
     with_ngrams = RNNTextClassifier(**TINY).fit(TEXTS, LABELS)
     without = RNNTextClassifier(ngram_range=None, **TINY).fit(TEXTS, LABELS)
