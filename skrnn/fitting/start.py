@@ -24,7 +24,7 @@ from skrnn.train.recipe import Frozen
 
 WINDOW = 5  # distance of neighbours for start vectors: words of one kind get similar vectors
 WIDE_WINDOW = 25  # the same for untrained encoders: words of one topic get similar vectors
-OWN = 0.09  # standard deviation of noise that tells words with the same neighbours apart, without training
+START_NOISE = 0.09  # standard deviation; without training, it tells words with the same neighbours apart
 MAX_LENGTH = 400  # tokens that are read of a text with sequence_length=None
 ENCODER_FIELDS = (  # of a Spec: what a network takes over from the one that it starts from
     *("embedding_dim", "layer", "rnn_units", "rnn_activation"),
@@ -207,7 +207,7 @@ class StartMixin(TrainingParameters, NetworkParameters, BaseEstimator):
             window = WINDOW if head.has_outputs else WIDE_WINDOW
             vectors = cooccurrence_vectors(sequences, spec.n_ids, spec.embedding_dim, rng, window=window)
             if not head.is_trained:
-                vectors += rng.normal(0, OWN, vectors.shape) * vectors.any(axis=1, keepdims=True)
+                vectors += rng.normal(0, START_NOISE, vectors.shape) * vectors.any(axis=1, keepdims=True)
             return vectors
         owner, verbose = type(self).__name__, writes_progress(self.verbose)
         matrix, found = vectors_of_terms(

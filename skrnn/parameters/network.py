@@ -158,8 +158,9 @@ class NetworkParameters:
         allowed=[POSITIVE_INT, StrOptions({"auto"})],
         stage="embedding",
         doc="""int or "auto"
-        Width of the embedding. "auto" is 256 for text to text and for an encoder that is not trained, and 128
-        otherwise. Given `embeddings` have a width of their own, which is used instead.""",
+        Width of the embedding. "auto" is 256 for text to text and for the objectives "random" and
+        "contrastive", and 128 otherwise. Given `embeddings` have a width of their own, which is used
+        instead.""",
     )
 
     # -- stage 3
