@@ -33,6 +33,16 @@ def test_vectors_without_training_group_texts_by_topic(encoder):
     assert adjusted_rand_score(topics, KMeans(2, n_init=3, random_state=0).fit_predict(vectors)) > 0.9
 
 
+def test_words_with_the_same_neighbours_have_different_vectors():
+    texts = ["a good film", "a bad film"] * 10
+    embeddings = {"good": [1.0, 2.0], "bad": [1.0, 2.0], "film": [3.0, 1.0], "a": [0.0, 1.0]}
+    for given, same in (("auto", False), (embeddings, True)):
+        encoder = RNNTextEncoder(objective="random", embeddings=given, random_state=0).fit(texts)
+        rows = encoder._weights["embedding/embeddings"]
+        good, bad = (rows[encoder.vocabulary_[word]] for word in ("good", "bad"))
+        assert np.allclose(good, bad, atol=1e-3) == same
+
+
 def test_the_parts_of_a_vector_follow_their_formulas(encoder):
     texts, _ = sentences()
     ids = [row[row > 0] for row in encoder.padded_ids(texts)]

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skrnn.ragged import Ragged
-from skrnn.train.batches import _EDGES, LONGER_HALF, add_noise, buckets, epoch, halves
+from skrnn.train.batches import _EDGES, add_noise, buckets, epoch, halves
 
 some_rows = st.lists(st.lists(st.integers(1, 99), min_size=1, max_size=12), min_size=1, max_size=12)
 some_lengths = st.lists(st.integers(1, 600), min_size=1, max_size=200).map(np.array)
@@ -82,7 +82,9 @@ def test_halves_are_cut_in_the_middle_and_one_id_is_repeated():
     for i in range(1, 5):
         first, second = parts.row(2 * i), parts.row(2 * i + 1)
         assert np.concatenate([first, second]).tolist() == texts.row(i).tolist()
-        longest = np.ceil(LONGER_HALF * texts.lengths[i])
+        longest = np.ceil(0.7 * texts.lengths[i])
         assert 1 <= len(first) <= longest and 1 <= len(second) <= longest
     others = halves(texts, np.random.default_rng(1))
     assert others.lengths.tolist() != parts.lengths.tolist()
+    many = halves(Ragged.from_rows([range(100)] * 300), np.random.default_rng(0)).lengths
+    assert 30 <= many.min() < 35 and 65 < many.max() <= 70
