@@ -137,7 +137,7 @@ def test_a_search_on_an_engine_equals_the_serial_one(name, dies, tmp_path):
     skip_without(*NEEDS[name])
     changes = (
         {
-            "make_pipeline(R": "make_pipeline(FunctionTransformer(kill_once), R",
+            "= make_pipeline(": "= make_pipeline(FunctionTransformer(kill_once),",
             "def search": f"{KILL_ONCE}def search",
         }
         if dies
