@@ -89,6 +89,16 @@ def pieces(sentences):
     return texts
 
 
+def mixed(sentences, n, rng):
+    """Return texts made of the beginning of one sentence and the end of another."""
+    words = list(map(str.split, sentences))
+    texts = []
+    for first, second in rng.integers(len(words), size=(n, 2)):
+        cut = rng.integers(2, LONGEST - 2)
+        texts.append(" ".join(words[first][:cut] + words[second][cut - LONGEST :]))
+    return texts
+
+
 def restored(encoder, texts, beam_width=1):
     """Return the share of tokens restored at their position, and of sentences restored completely."""
     written = encoder.inverse_transform(encoder.transform(texts), beam_width=beam_width)
@@ -105,7 +115,11 @@ def autoencoder(data, options, parameters):
     """Restore the short sentences of multi30k."""
     train, dev = (read(data / "multi30k_tok", split, quoting=3)["en"] for split in ("train", "dev"))
     texts = pieces(train)
-    texts = [texts[i] for i in np.random.default_rng(0).permutation(len(texts))[: options.rows]]
+    rng = np.random.default_rng(0)
+    if options.mixed:
+        texts = [*rng.choice(texts, options.mixed), *mixed(train, options.mixed, rng)]
+    else:
+        texts = [texts[i] for i in rng.permutation(len(texts))[: options.rows]]
     goals = [text for text in dev if len(text.split()) <= LONGEST]
     defaults = {
         "rnn_units": 256, "embedding_dim": 256, "n_components": 512, "activation": "linear", "dropout": 0.1,
@@ -244,6 +258,7 @@ def main():
     parser.add_argument("data", type=Path)
     parser.add_argument("task", choices=TASKS)
     parser.add_argument("--rows", type=int, default=50000, help="maximum number of texts or pieces")
+    parser.add_argument("--mixed", type=int, default=0, help="number of mixed texts, and of pieces")
     parser.add_argument("--epochs", type=int, default=None)
     parser.add_argument("--labels", type=int, nargs="*", default=[500, 25000])
     parser.add_argument("--draws", type=int, default=1, help="number of draws of a small labelled set")
