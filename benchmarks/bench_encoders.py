@@ -10,13 +10,14 @@ DATA is a folder with one folder per data set. Each data set has tab-separated f
 An encoder is fitted on ``--rows`` texts without labels. All vectors are scaled to length 1.
 
 * ARI: adjusted Rand index of KMeans on these texts, with as many clusters as there are classes; mean of
-  five seeds. The baseline is the better of TF-IDF + SVD with and without stop words.
+  five seeds of KMeans. The baseline is the better of TF-IDF + SVD with and without stop words.
 * accuracy: LogisticRegression on the vectors of 200 labelled texts, scored on other texts; mean of five
   draws. Cross-validation on the 200 texts chooses C, on both sides. The baseline is TF-IDF + LR, whose
   TF-IDF is fitted on all rows.
 * recall@1 (``--duplicates``): two words of a text are dropped, swapped with their neighbours, or
   misspelt. It is the share of 1,000 such queries whose nearest text among 5,000 is the original.
 
+The figures are means of ``--seeds`` fits with other seeds, with the standard deviation in brackets.
 ``--set`` replaces default parameters of the encoders.
 """
 
@@ -29,8 +30,9 @@ from accuracy import parse_parameters, read
 from sklearn.cluster import KMeans
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegressionCV
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import adjusted_rand_score
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import normalize
 
@@ -68,16 +70,16 @@ def tfidf(**options):
     return TfidfVectorizer(sublinear_tf=True, token_pattern=PATTERN, **options)
 
 
-def transformers(options, parameters):
+def transformers(options, parameters, seed=0):
     """Yield the name of each side, and its transformers."""
     for stop_words in (None, "english"):
-        svd = TruncatedSVD(100, random_state=0)
+        svd = TruncatedSVD(100, random_state=seed)
         yield (
             f"TF-IDF + SVD, stop_words={stop_words}",
             make_pipeline(tfidf(stop_words=stop_words, min_df=2), svd),
         )
     for objective in options.objectives:
-        encoder = RNNTextEncoder(objective=objective, random_state=0, **parameters)
+        encoder = RNNTextEncoder(objective=objective, random_state=seed, **parameters)
         yield f"encoder, objective={objective}", encoder
 
 
@@ -93,7 +95,7 @@ def few_labels(vectors, y, others, z, n=200, draws=5):
     scores = []
     for draw in range(draws):
         rows = np.random.default_rng(draw).permutation(len(y))[:n]
-        model = LogisticRegressionCV(Cs=[1, 10, 100], cv=3, max_iter=1000)
+        model = GridSearchCV(LogisticRegression(max_iter=1000), {"C": [1, 10, 100]}, cv=3)
         scores.append(model.fit(vectors[rows], y[rows]).score(others, z))
     return np.mean(scores)
 
@@ -104,14 +106,19 @@ def compare(options, parameters, name):
     words = tfidf().fit(X)
     accuracy = few_labels(words.transform(X), y, words.transform(Z), z)
     print(f"{name:<11} {len(X)} texts  {'TF-IDF + LR':<36} ARI    -   accuracy {accuracy:.3f}", flush=True)
-    for side, transformer in transformers(options, parameters):
-        start = time.perf_counter()
-        transformer.fit(X)
-        seconds = time.perf_counter() - start
-        V, W = normalize(transformer.transform(X)), normalize(transformer.transform(Z))
+    sides = [dict(transformers(options, parameters, seed)) for seed in range(options.seeds)]
+    for side in sides[0]:
+        index, accuracy, seconds = [], [], []
+        for transformer in (of_seed[side] for of_seed in sides):
+            start = time.perf_counter()
+            transformer.fit(X)
+            seconds.append(time.perf_counter() - start)
+            V, W = normalize(transformer.transform(X)), normalize(transformer.transform(Z))
+            index.append(rand_index(V, y))
+            accuracy.append(few_labels(V, y, W, z))
         print(
-            f"{name:<11} {len(X)} texts  {side:<36} ARI {rand_index(V, y):6.3f} "
-            f"accuracy {few_labels(V, y, W, z):.3f}  fit {seconds:.1f} s",
+            f"{name:<11} {len(X)} texts  {side:<36} ARI {np.mean(index):6.3f} ({np.std(index):.3f}) "
+            f"accuracy {np.mean(accuracy):.3f} ({np.std(accuracy):.3f})  fit {np.median(seconds):.1f} s",
             flush=True,
         )
 
@@ -160,6 +167,7 @@ def main():
     parser.add_argument("data", type=Path)
     parser.add_argument("--sets", nargs="*", default=SETS)
     parser.add_argument("--objectives", nargs="*", default=["auto"])
+    parser.add_argument("--seeds", type=int, default=5, help="number of seeds of SVD and of encoders")
     parser.add_argument("--rows", type=int, default=3000)
     parser.add_argument("--test-rows", type=int, default=2000)
     parser.add_argument("--duplicates", action="store_true")

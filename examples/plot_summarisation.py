@@ -79,14 +79,14 @@ print(f"headline: {shorten(y[0], 70)}")
 # %%
 # Training
 # --------
-# The model reads the first 80 sub-words of each body, because docstrings
+# The model reads the first 60 sub-words of each body, because docstrings
 # start with the most important information.
 model = RNNTextSeq2Seq(
     vocab_size=4000,
-    sequence_length=80,
+    sequence_length=60,
     embedding_dim=128,
     rnn_units=128,
-    epochs=12,
+    epochs=6,
     no_repeat_ngram_size=2,
     random_state=0,
     verbose=1,
