@@ -93,9 +93,8 @@ model = RNNTextSeq2Seq(
 )
 model.fit(X_train, y_train)
 predicted = model.predict(X_test)
-for body, text, headline in list(zip(X_test, predicted, y_test, strict=True))[
-    :8
-]:
+rows = zip(X_test[:8], predicted[:8], y_test[:8], strict=True)
+for body, text, headline in rows:
     print(f"body:      {shorten(body, 69)}")
     print(f"predicted: {text}")
     print(f"headline:  {headline.lower()}\n")
