@@ -17,7 +17,9 @@ An encoder is fitted on ``--rows`` texts without labels. All vectors are scaled 
 * recall@1 (``--duplicates``): two words of a text are dropped, swapped with their neighbours, or
   misspelt. It is the share of 1,000 such queries whose nearest text among 5,000 is the original.
 
-The figures are means of ``--seeds`` fits with other seeds, with the standard deviation in brackets.
+Index, accuracy and time are those of ``--seeds`` fits, each with another seed: mean, standard deviation in
+brackets, and median time. ``--duplicates`` fits once.
+
 ``--set`` replaces default parameters of the encoders.
 """
 

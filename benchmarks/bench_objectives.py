@@ -115,7 +115,7 @@ def restored(encoder, texts, beam_width=1):
 def autoencoder(data, options, parameters):
     """Restore the short sentences of multi30k."""
     train, dev = (read(data / "multi30k_tok", split, quoting=3)["en"] for split in ("train", "dev"))
-    texts = pieces(train)
+    texts = [text for text in train if len(text.split()) <= LONGEST] if options.whole else pieces(train)
     rng = np.random.default_rng(0)
     if options.mixed:
         texts = [*rng.choice(texts, options.mixed), *mixed(train, options.mixed, rng)]
@@ -259,6 +259,7 @@ def main():
     parser.add_argument("data", type=Path)
     parser.add_argument("task", choices=TASKS)
     parser.add_argument("--rows", type=int, default=50000, help="maximum number of texts or pieces")
+    parser.add_argument("--whole", action="store_true", help="take no pieces, but the short sentences")
     parser.add_argument("--mixed", type=int, default=0, help="number of mixed texts, and of pieces")
     parser.add_argument("--epochs", type=int, default=None)
     parser.add_argument("--labels", type=int, nargs="*", default=[500, 25000])

@@ -197,6 +197,18 @@ def test_few_texts_of_positive_weight_are_enough(n_counted):
     assert 0.1 < confidence(texts, labels, sample_weight=weights) < 20
 
 
+@pytest.mark.parametrize(
+    "labels", [LABELS, [("w1" in text.split()) + 2 * ("w2" in text.split()) for text in TEXTS]]
+)
+def test_texts_of_weight_zero_do_not_change_the_confidence(labels):
+    head = RNNTextClassifier(**TINY).fit(TEXTS, labels)._head
+    X, targets = TfidfVectorizer().fit_transform(TEXTS), head.encode(labels, TEXTS, owner="a classifier")
+    weights = np.random.default_rng(0).integers(0, 3, len(TEXTS)).astype(float)
+    kept = weights > 0
+    expected = ngrams._confidence(head, X[kept], targets[kept], weights[kept])
+    assert ngrams._confidence(head, X, targets, weights) == pytest.approx(expected)
+
+
 def test_the_network_is_the_same_with_and_without_ngrams():
     with_ngrams = RNNTextClassifier(**TINY).fit(TEXTS, LABELS)
     without = RNNTextClassifier(ngram_range=None, **TINY).fit(TEXTS, LABELS)
